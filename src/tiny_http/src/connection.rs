@@ -1,0 +1,443 @@
+//! One connection: its socket, what has been read of its requests and what is still to be written to it.
+//!
+//! A connection acts only when a thread holds it. `step` goes as far as it can without waiting; the methods
+//! called `…_waiting` wait, within limits, because the program asked for what the client has not sent yet, or gave
+//! more than the client has taken.
+
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, epoll::EventFlags};
+
+use crate::encode::{Exchange, Keep};
+use crate::limits::{Limits, Reject};
+use crate::listen::Socket;
+use crate::pace::{Pace, Timer, Wait, later};
+use crate::reader::{Phase, Reader, Step};
+use crate::{Response, StatusCode};
+
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+/// Reads of a closing connection before other connections get their turn.
+const LINGER_READS: u32 = 8;
+
+/// Names a connection for good: the slot's index, and how often the slot has been used before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Token(u64);
+
+impl Token {
+    pub(crate) fn new(index: usize, generation: u32) -> Token {
+        Token(u64::from(generation) << 32 | index as u64)
+    }
+
+    pub(crate) fn from_u64(token: u64) -> Token {
+        Token(token)
+    }
+
+    pub(crate) fn as_u64(self) -> u64 {
+        self.0
+    }
+
+    pub(crate) fn index(self) -> usize {
+        self.0 as u32 as usize
+    }
+
+    pub(crate) fn generation(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+}
+
+/// Where a connection is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Open,
+    /// The last reply is on its way.
+    Closing,
+    /// Our side is closed. The client's bytes are thrown away until it closes too, because a socket closed with
+    /// unread bytes sends a reset, which may overtake our reply.
+    Lingering,
+}
+
+/// What a step came to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// There is a request for the program.
+    Request,
+    /// Nothing more can be done before the next event.
+    Wait,
+    /// There is more to do, but others should come first.
+    Again,
+    /// It is over.
+    Close,
+}
+
+/// A client's connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) token: Token,
+    pub(crate) socket: Arc<Socket>,
+    pub(crate) peer: Option<SocketAddr>,
+    pub(crate) reader: Reader,
+    output: Vec<u8>,
+    sent: usize,
+    stage: Stage,
+    /// The socket may have bytes to read of which no further event will tell.
+    has_unread: bool,
+    /// An event may have told of the client's end, so read until there is nothing rather than until there is less than
+    /// was asked for.
+    reads_to_end: bool,
+    /// A request has been rejected and not counted yet.
+    is_rejected: bool,
+    /// Why the body of the request could not be read.
+    pub(crate) broken: Option<Reject>,
+    /// Bytes read or written since the timer was set.
+    progress: usize,
+    timer: Timer,
+    /// The memory that the server has been told of.
+    pub(crate) charged: usize,
+    /// The events that the server waits for.
+    pub(crate) interest: EventFlags,
+}
+
+impl Connection {
+    pub(crate) fn new(token: Token, socket: Arc<Socket>, peer: Option<SocketAddr>, limits: &Limits) -> Connection {
+        Connection {
+            token,
+            socket,
+            peer,
+            reader: Reader::new(),
+            output: Vec::new(),
+            sent: 0,
+            stage: Stage::Open,
+            has_unread: false,
+            reads_to_end: false,
+            is_rejected: false,
+            broken: None,
+            progress: 0,
+            timer: Timer::new(Instant::now(), limits),
+            charged: 0,
+            interest: EventFlags::empty(),
+        }
+    }
+
+    /// Notes an event of the socket. `flags` may be lost on the way; then it is all of them.
+    pub(crate) fn note_event(&mut self, flags: EventFlags) {
+        self.has_unread = true;
+        self.reads_to_end |= flags.intersects(EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR);
+    }
+
+    /// Goes as far as possible without waiting.
+    pub(crate) fn step(&mut self, limits: &Limits) -> Verdict {
+        loop {
+            if self.has_output() {
+                match self.flush() {
+                    Ok(true) => {}
+                    Ok(false) => return Verdict::Wait,
+                    Err(_) => return Verdict::Close,
+                }
+            }
+            if self.stage != Stage::Open {
+                return self.linger();
+            }
+            match self.reader.advance(limits) {
+                Ok(Step::Request) => return Verdict::Request,
+                Ok(Step::Drained) => continue,
+                Ok(Step::MoreAfterContinue) => {
+                    self.output.extend_from_slice(CONTINUE);
+                    continue;
+                }
+                Ok(Step::More) => {}
+                Err(_) if self.reader.phase() == Phase::Drain => self.stage = Stage::Closing,
+                Err(reject) => self.reject(reject),
+            }
+            if self.stage != Stage::Open {
+                continue;
+            }
+            if !self.has_unread {
+                return Verdict::Wait;
+            }
+            match self.fill() {
+                Ok(0) if self.reader.is_idle() || self.reader.phase() == Phase::Drain => return Verdict::Close,
+                Ok(0) => self.reject(Reject::bad("the connection ended before the request did")),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Verdict::Wait,
+                Err(_) => return Verdict::Close,
+            }
+        }
+    }
+
+    /// Reads once from the socket.
+    fn fill(&mut self) -> io::Result<usize> {
+        let result = self.reader.input.fill(self.socket.fd()?, self.reader.room());
+        match &result {
+            Ok((count, has_more)) => {
+                self.progress += count;
+                self.has_unread = *has_more || self.reads_to_end;
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.has_unread = false;
+                self.reads_to_end = false;
+            }
+            Err(_) => {}
+        }
+        result.map(|(count, _)| count)
+    }
+
+    /// Answers a request that cannot be served, and closes.
+    pub(crate) fn reject(&mut self, reject: Reject) {
+        let mut response = Response::from_string(format!("{}\n", reject.detail)).with_status_code(reject.status);
+        if reject.status == 503 {
+            response.add_header(crate::Header::from_bytes("Retry-After", "1").expect("a token and a digit"));
+        }
+        let exchange = Exchange {
+            version: &crate::HTTPVersion(1, 1),
+            te: None,
+            is_head: false,
+            upgrade: None,
+            connection: Some(Keep { is_kept: false, is_kept_by_default: true }),
+        };
+        let encoded = response
+            .encode_head(&exchange, &mut self.output)
+            .and_then(|mut body| body.encode(response.reader_mut(), &mut self.output));
+        debug_assert!(encoded.is_ok(), "a text in memory is a good response");
+        self.stage = Stage::Closing;
+        self.is_rejected = true;
+    }
+
+    /// Whether a request has been rejected since this was last asked.
+    pub(crate) fn take_rejected(&mut self) -> bool {
+        std::mem::take(&mut self.is_rejected)
+    }
+
+    /// Closes our side, and reads what the client still sends.
+    fn linger(&mut self) -> Verdict {
+        if self.stage == Stage::Closing {
+            self.stage = Stage::Lingering;
+            self.socket.shutdown(Shutdown::Write);
+            self.has_unread = true;
+        }
+        for _ in 0..LINGER_READS {
+            match self.fill() {
+                Ok(0) => return Verdict::Close,
+                Ok(_) => self.reader.input.consume(self.reader.input.data().len()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Verdict::Wait,
+                Err(_) => return Verdict::Close,
+            }
+        }
+        Verdict::Again
+    }
+
+    /// After the program's reply: on to the next request, or to the end. Answers true if it can be closed at once.
+    pub(crate) fn finish(&mut self, is_kept: bool) -> bool {
+        self.broken = None;
+        if is_kept {
+            self.reader.finish();
+            return false;
+        }
+        self.stage = Stage::Closing;
+        // A client that asked for the end of the connection and has sent no more will not be hit by a reset.
+        let is_clean = self.reader.is_body_done() && self.reader.input.is_empty() && !self.has_unread;
+        is_clean && !self.reader.head.keep_alive && !self.has_output()
+    }
+
+    /// Writes no more, and closes as soon as the client does.
+    pub(crate) fn abandon_output(&mut self) {
+        self.output = Vec::new();
+        self.sent = 0;
+    }
+
+    /// Gives the connection back in the state in which it waits, with the time that it has.
+    pub(crate) fn set_timer(&mut self, now: Instant, limits: &Limits) {
+        let wait = self.wait();
+        self.timer.set(wait, std::mem::take(&mut self.progress), now, limits);
+    }
+
+    /// What the connection waits for.
+    pub(crate) fn wait(&self) -> Wait {
+        if self.has_output() {
+            return Wait::Flush;
+        }
+        match (self.stage, self.reader.phase()) {
+            (Stage::Open, Phase::Head) if self.reader.is_idle() => Wait::Idle,
+            (Stage::Open, Phase::Head) => Wait::Head,
+            (Stage::Open, Phase::Body) => Wait::Body,
+            (Stage::Open, Phase::Drain) => Wait::Drain,
+            (Stage::Open, Phase::Request) => Wait::Thread,
+            (Stage::Closing | Stage::Lingering, _) => Wait::Linger,
+        }
+    }
+
+    /// When the connection would be given up, if it waits on.
+    pub(crate) fn due(&self) -> Instant {
+        self.timer.due()
+    }
+
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        self.timer.is_due(now)
+    }
+
+    /// Looks at the time. Answers true if the connection is to be closed without a word.
+    pub(crate) fn is_over(&mut self, now: Instant, limits: &Limits) -> bool {
+        match self.timer.expired(now, limits) {
+            None | Some(Wait::Thread) => false,
+            Some(Wait::Head) => {
+                self.reject(Reject::new(408, "the head of the request took too long"));
+                false
+            }
+            Some(Wait::Body) => {
+                self.reject(Reject::new(408, "the body of the request took too long"));
+                false
+            }
+            Some(Wait::Idle | Wait::Drain | Wait::Flush | Wait::Linger) => true,
+        }
+    }
+
+    /// Bytes of memory worth counting.
+    pub(crate) fn memory(&self) -> usize {
+        self.reader.memory() + self.output.capacity()
+    }
+
+    /// Where the reply is encoded. It is sent with one of the `flush` methods.
+    pub(crate) fn output_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.output
+    }
+
+    pub(crate) fn has_output(&self) -> bool {
+        self.sent < self.output.len()
+    }
+
+    /// Bytes of the reply that the socket has not taken.
+    pub(crate) fn unsent(&self) -> usize {
+        self.output.len() - self.sent
+    }
+
+    /// Writes what the socket takes, and answers whether it took all.
+    pub(crate) fn flush(&mut self) -> io::Result<bool> {
+        while self.has_output() {
+            match self.socket.send(&self.output[self.sent..]) {
+                Ok(count) => {
+                    self.sent += count;
+                    self.progress += count;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => {
+                    self.abandon_output();
+                    return Err(error);
+                }
+            }
+        }
+        self.output.clear();
+        self.sent = 0;
+        Ok(true)
+    }
+
+    /// Writes until no more than `rest` bytes are left, waiting for the client within the limits.
+    pub(crate) fn flush_waiting(&mut self, rest: usize, pace: &mut Pace, limits: &Limits) -> io::Result<()> {
+        loop {
+            let before = self.unsent();
+            if self.flush()? || self.unsent() <= rest {
+                // What is sent needs no room any more.
+                self.output.drain(..self.sent);
+                self.sent = 0;
+                return Ok(());
+            }
+            pace.add(before - self.unsent());
+            self.wait_for(PollFlags::OUT, Some(limits.stall_time), pace, limits)?;
+        }
+    }
+
+    /// Reads from the body of the request, waiting for the client within the limits. 0 is the end.
+    pub(crate) fn read_waiting(&mut self, out: &mut [u8], pace: &mut Pace, limits: &Limits) -> io::Result<usize> {
+        if out.is_empty() {
+            return Ok(0);
+        }
+        if self.reader.take_continue() {
+            self.output.extend_from_slice(CONTINUE);
+            self.flush_waiting(0, pace, limits)?;
+        }
+        loop {
+            if let Some(reject) = self.broken {
+                return Err(io::Error::other(reject.detail));
+            }
+            match self.reader.read_body(out, limits) {
+                Ok(0) if self.reader.is_body_done() => return Ok(0),
+                Ok(0) => self.broken = self.fill_waiting(pace, limits)?,
+                Ok(count) => return Ok(count),
+                Err(reject) => self.broken = Some(reject),
+            }
+        }
+    }
+
+    /// Reads once from the socket when there is something; answers why nothing will come.
+    fn fill_waiting(&mut self, pace: &mut Pace, limits: &Limits) -> io::Result<Option<Reject>> {
+        match self.fill() {
+            Ok(0) => Ok(Some(Reject::bad("the connection ended before the body did"))),
+            Ok(count) => {
+                pace.add(count);
+                Ok(None)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                match self.wait_for(PollFlags::IN, Some(limits.stall_time), pace, limits) {
+                    Ok(()) => Ok(None),
+                    Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                        Ok(Some(Reject::new(408, "the body of the request took too long")))
+                    }
+                    Err(error) => Err(error),
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Waits until the socket can be read or written.
+    pub(crate) fn wait_for(
+        &self,
+        flags: PollFlags,
+        time: Option<Duration>,
+        pace: &mut Pace,
+        limits: &Limits,
+    ) -> io::Result<()> {
+        let until = time.map(|time| later(Instant::now(), time));
+        loop {
+            let now = Instant::now();
+            let left = until.map(|until| until.saturating_duration_since(now));
+            if left.is_some_and(|left| left.is_zero() || pace.is_too_slow(now, limits)) {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "the client took too long"));
+            }
+            let fd = self.socket.fd()?;
+            let timeout = left.and_then(|left| Timespec::try_from(left).ok());
+            match rustix::event::poll(&mut [PollFd::new(&fd, flags)], timeout.as_ref()) {
+                Ok(0) | Err(rustix::io::Errno::INTR) => {}
+                Ok(_) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Reads bytes as they come, HTTP or not: what was read too early first. Waits as long as it takes.
+    pub(crate) fn read_raw(&mut self, out: &mut [u8], pace: &mut Pace, limits: &Limits) -> io::Result<usize> {
+        loop {
+            let available = self.reader.input.data();
+            let count = available.len().min(out.len());
+            if count > 0 || out.is_empty() {
+                out[..count].copy_from_slice(&available[..count]);
+                self.reader.input.consume(count);
+                return Ok(count);
+            }
+            match self.fill() {
+                Ok(0) => return Ok(0),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.wait_for(PollFlags::IN, None, pace, limits)?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The status for a request that the program dropped without an answer.
+    pub(crate) fn status_of_drop(&self) -> StatusCode {
+        StatusCode(self.broken.map_or(500, |reject| reject.status))
+    }
+}

@@ -1,0 +1,562 @@
+//! The heart of the server: one epoll set, and the threads that wait on it.
+//!
+//! Sockets are registered edge-triggered, once. An event is told to one thread, which takes the connection out of its
+//! slot, goes as far as it can, and puts it back; so a request costs one wait, one read and one write.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io;
+use std::mem::MaybeUninit;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::event::{EventfdFlags, Timespec, eventfd};
+use rustix::io::Errno;
+
+use crate::connection::{Connection, Token, Verdict};
+use crate::gate::{Gate, Seat};
+use crate::limits::{Limits, Reject};
+use crate::listen::{Listener, Socket, counted_address};
+use crate::pace::Wait;
+use crate::slots::Slots;
+use crate::stats::Counters;
+
+const LISTENER: u64 = u64::MAX;
+const UNBLOCK: u64 = u64::MAX - 1;
+const CLOSED: u64 = u64::MAX - 2;
+
+const READS: EventFlags =
+    EventFlags::from_bits_retain(EventFlags::IN.bits() | EventFlags::RDHUP.bits() | EventFlags::ET.bits());
+const READS_AND_WRITES: EventFlags = EventFlags::from_bits_retain(READS.bits() | EventFlags::OUT.bits());
+const LISTENS: EventFlags = EventFlags::from_bits_retain(EventFlags::IN.bits() | EventFlags::ONESHOT.bits());
+
+/// Connections accepted before other events get their turn.
+const ACCEPT_MAX: usize = 64;
+/// Slots for connections over the limit, which are there only to be told so.
+const SPARE_SLOTS: usize = 64;
+/// How long nothing is accepted after the process ran out of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Idle connections closed when the process runs out of descriptors.
+const FREED_AT_ONCE: usize = 16;
+/// Request numbers that a thread takes at a time.
+const SERIALS: u64 = 1 << 10;
+/// Memory of a connection that is too little to count.
+const UNCOUNTED_BYTES: usize = 8 << 10;
+
+/// What all threads share.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) limits: Limits,
+    pub(crate) counters: Counters,
+    pub(crate) gate: Arc<Gate>,
+    epoll: OwnedFd,
+    listener: Mutex<Option<Listener>>,
+    unblock: OwnedFd,
+    closed: OwnedFd,
+    slots: Slots,
+    live: AtomicUsize,
+    addresses: Mutex<HashMap<IpAddr, usize>>,
+    memory: AtomicUsize,
+    /// No more connections, and each is closed after its reply.
+    is_closing: AtomicBool,
+    /// No more requests.
+    is_closed: AtomicBool,
+    is_accept_paused: AtomicBool,
+    /// Told whenever a connection ends.
+    ended: (Mutex<()>, Condvar),
+}
+
+impl Engine {
+    pub(crate) fn new(listener: Listener, limits: Limits) -> io::Result<Engine> {
+        listener.prepare()?;
+        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK | EventfdFlags::SEMAPHORE;
+        let (unblock, closed) = (eventfd(0, flags)?, eventfd(0, flags)?);
+        epoll::add(&epoll, &listener, EventData::new_u64(LISTENER), LISTENS)?;
+        epoll::add(&epoll, &unblock, EventData::new_u64(UNBLOCK), EventFlags::IN)?;
+        epoll::add(&epoll, &closed, EventData::new_u64(CLOSED), EventFlags::IN)?;
+        Ok(Engine {
+            counters: Counters::default(),
+            gate: Arc::new(Gate::new()),
+            epoll,
+            listener: Mutex::new(Some(listener)),
+            unblock,
+            closed,
+            slots: Slots::new(limits.connections.saturating_add(SPARE_SLOTS)),
+            live: AtomicUsize::new(0),
+            addresses: Mutex::default(),
+            memory: AtomicUsize::new(0),
+            is_closing: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
+            is_accept_paused: AtomicBool::new(false),
+            ended: Default::default(),
+            limits,
+        })
+    }
+
+    /// Waits for a request until the given time. `None`: the time is over, or somebody called [`Engine::unblock`].
+    pub(crate) fn receive(&self, until: Option<Instant>) -> io::Result<Option<Box<Connection>>> {
+        let seat = my_seat(&self.gate);
+        if !self.gate.enter(&seat, until) {
+            return self.check_open().map(|()| None);
+        }
+        let result = self.wait(until, || {
+            SEATS.with_borrow_mut(|seats| {
+                if let Some(mine) = seats.iter_mut().find(|mine| Arc::ptr_eq(&mine.gate, &self.gate)) {
+                    mine.work();
+                }
+            });
+        });
+        match result {
+            Ok(Some(_)) => self.gate.wake_keeper_for_queue(),
+            _ => self.gate.leave(&seat),
+        }
+        result
+    }
+
+    /// Takes a request that is there already.
+    pub(crate) fn try_receive(&self) -> io::Result<Option<Box<Connection>>> {
+        self.wait(Some(Instant::now()), || {})
+    }
+
+    /// Handles events until one of them is a request.
+    fn wait(&self, until: Option<Instant>, on_request: impl FnOnce()) -> io::Result<Option<Box<Connection>>> {
+        loop {
+            self.check_open()?;
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            let Some((token, flags)) = self.next_event(left)? else {
+                if left.is_some_and(|left| left.is_zero()) {
+                    return Ok(None);
+                }
+                continue;
+            };
+            match token {
+                LISTENER => self.accept(),
+                UNBLOCK => {
+                    if rustix::io::read(&self.unblock, &mut [0; 8]).is_ok() {
+                        return Ok(None);
+                    }
+                }
+                CLOSED => {}
+                token => {
+                    let Some(mut connection) = self.slots.take(Token::from_u64(token)) else { continue };
+                    connection.note_event(flags);
+                    if let Some(connection) = self.drive(connection) {
+                        self.counters.requests.add();
+                        on_request();
+                        return Ok(Some(connection));
+                    }
+                }
+            }
+        }
+    }
+
+    fn next_event(&self, left: Option<Duration>) -> io::Result<Option<(u64, EventFlags)>> {
+        let timeout = left.and_then(|left| Timespec::try_from(left).ok());
+        let mut events = [MaybeUninit::uninit()];
+        match epoll::wait(&self.epoll, &mut events, timeout.as_ref()) {
+            Ok((events, _)) => Ok(events.first().map(|event| (event.data.u64(), event.flags))),
+            Err(Errno::INTR) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn check_open(&self) -> io::Result<()> {
+        match self.is_closed.load(Ordering::Acquire) {
+            false => Ok(()),
+            true => Err(io::Error::other("the server is shut down")),
+        }
+    }
+
+    /// Goes on with a connection until it has a request, or puts it back.
+    fn drive(&self, mut connection: Box<Connection>) -> Option<Box<Connection>> {
+        loop {
+            let verdict = connection.step(&self.limits);
+            if connection.take_rejected() {
+                self.counters.rejected.add();
+            }
+            match verdict {
+                Verdict::Request => return Some(connection),
+                Verdict::Close => {
+                    self.close(connection);
+                    return None;
+                }
+                Verdict::Again => {
+                    self.requeue(connection);
+                    return None;
+                }
+                Verdict::Wait => {}
+            }
+            if self.is_closing() && connection.reader.is_idle() && !connection.has_output() {
+                self.close(connection);
+                return None;
+            }
+            if !self.charge(&mut connection) {
+                connection.reject(Reject::new(503, "the server has too much to remember; try again"));
+                continue;
+            }
+            connection.set_timer(Instant::now(), &self.limits);
+            let interest = if connection.has_output() { READS_AND_WRITES } else { READS };
+            if connection.interest != interest && self.watch(&mut connection, interest).is_err() {
+                self.close(connection);
+                return None;
+            }
+            match self.put(connection) {
+                None => return None,
+                Some(back) => connection = back,
+            }
+        }
+    }
+
+    /// Puts a connection into its slot. Comes back with it if an event came meanwhile.
+    fn put(&self, connection: Box<Connection>) -> Option<Box<Connection>> {
+        let token = connection.token;
+        if let Err(mut connection) = self.slots.put(connection) {
+            connection.note_event(EventFlags::all());
+            return Some(connection);
+        }
+        if self.is_closed.load(Ordering::Acquire)
+            && let Some(connection) = self.slots.take(token)
+        {
+            self.close(connection);
+        }
+        None
+    }
+
+    /// Puts a connection back that has something to do at once: changing its events makes one come.
+    fn requeue(&self, mut connection: Box<Connection>) {
+        connection.set_timer(Instant::now(), &self.limits);
+        connection.interest = READS_AND_WRITES;
+        let (token, socket) = (connection.token, connection.socket.clone());
+        while let Some(back) = self.put(connection) {
+            connection = back;
+        }
+        let data = EventData::new_u64(token.as_u64());
+        if socket.fd().and_then(|fd| Ok(epoll::modify(&self.epoll, fd, data, READS_AND_WRITES)?)).is_err()
+            && let Some(connection) = self.slots.take(token)
+        {
+            self.close(connection);
+        }
+    }
+
+    fn watch(&self, connection: &mut Connection, interest: EventFlags) -> io::Result<()> {
+        let data = EventData::new_u64(connection.token.as_u64());
+        epoll::modify(&self.epoll, connection.socket.fd()?, data, interest)?;
+        connection.interest = interest;
+        Ok(())
+    }
+
+    /// Takes a connection back from the program after its reply, or the part of it that the socket took.
+    pub(crate) fn release(&self, mut connection: Box<Connection>, is_kept: bool) {
+        if connection.finish(is_kept && !self.is_closing()) {
+            return self.close(connection);
+        }
+        if let Some(connection) = self.drive(connection) {
+            // The next request has come already, but this thread has its own way to go.
+            self.requeue(connection);
+        }
+    }
+
+    /// Ends a connection that the caller holds.
+    pub(crate) fn close(&self, connection: Box<Connection>) {
+        self.slots.remove(connection.token);
+        self.memory.fetch_sub(connection.charged, Ordering::Relaxed);
+        let peer = connection.peer;
+        drop(connection);
+        self.discount(peer);
+    }
+
+    /// Counts a connection less.
+    fn discount(&self, peer: Option<SocketAddr>) {
+        if let (Some(_), Some(peer)) = (self.limits.connections_per_address, peer) {
+            let mut addresses = lock(&self.addresses);
+            let address = counted_address(peer);
+            if let Some(count) = addresses.get_mut(&address) {
+                *count -= 1;
+                if *count == 0 {
+                    addresses.remove(&address);
+                }
+            }
+        }
+        self.live.fetch_sub(1, Ordering::AcqRel);
+        if self.is_closing() {
+            drop(lock(&self.ended.0));
+            self.ended.1.notify_all();
+        }
+    }
+
+    /// Counts the memory that a connection holds while it waits. Answers no if a body would make it too much.
+    fn charge(&self, connection: &mut Connection) -> bool {
+        let memory = connection.memory();
+        let memory = if memory > UNCOUNTED_BYTES { memory } else { 0 };
+        if memory == connection.charged {
+            return true;
+        }
+        let total = self.memory.fetch_add(memory, Ordering::Relaxed) + memory;
+        self.memory.fetch_sub(connection.charged, Ordering::Relaxed);
+        let has_grown = memory > connection.charged;
+        connection.charged = memory;
+        !(has_grown && total > self.limits.memory_bytes && connection.wait() == Wait::Body)
+    }
+
+    /// Whether so many bytes of a reply may be kept for a client that is slow to take them.
+    pub(crate) fn has_memory_for(&self, bytes: usize) -> bool {
+        self.memory.load(Ordering::Relaxed).saturating_add(bytes) <= self.limits.memory_bytes
+    }
+
+    /// Accepts what waits to be accepted, and listens on.
+    fn accept(&self) {
+        let listener = lock(&self.listener);
+        let Some(listener) = listener.as_ref() else { return };
+        for _ in 0..ACCEPT_MAX {
+            match listener.accept() {
+                Ok((socket, peer)) => self.admit(socket, peer),
+                Err(Errno::AGAIN) => break,
+                Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => return self.pause_accept(),
+                // The others are about a connection that is gone again.
+                Err(_) => {}
+            }
+        }
+        self.listen(listener);
+    }
+
+    fn listen(&self, listener: &Listener) {
+        if let Err(error) = epoll::modify(&self.epoll, listener, EventData::new_u64(LISTENER), LISTENS) {
+            log::error!("cannot listen on: {error}");
+        }
+    }
+
+    /// Out of descriptors: makes room at the cost of those who have waited longest, and tries again soon.
+    fn pause_accept(&self) {
+        if !self.is_accept_paused.swap(true, Ordering::AcqRel) {
+            log::warn!("out of file descriptors: closing idle connections; raise the limit of open files");
+        }
+        self.counters.accept_pauses.add();
+        let mut idle: Vec<(Instant, usize)> = Vec::new();
+        for index in self.slots.indices() {
+            self.slots.take_if(index, |connection| {
+                if connection.wait() == Wait::Idle {
+                    idle.push((connection.due(), index));
+                }
+                false
+            });
+        }
+        idle.sort_unstable();
+        for (_, index) in idle.into_iter().take(FREED_AT_ONCE) {
+            let is_idle = |connection: &Connection| connection.wait() == Wait::Idle;
+            if let Some(connection) = self.slots.take_if(index, is_idle) {
+                self.close(connection);
+            }
+        }
+        self.gate.wake_keeper();
+    }
+
+    /// Takes a new connection in, or tells it why not.
+    fn admit(&self, socket: Socket, peer: Option<SocketAddr>) {
+        self.counters.connections.add();
+        let is_full = self.live.fetch_add(1, Ordering::AcqRel) >= self.limits.connections;
+        let is_refused = !self.count_address(peer) || is_full;
+        let socket = Arc::new(socket);
+        let limits = &self.limits;
+        let token = self.slots.insert(socket.clone(), |token| {
+            let mut connection = Box::new(Connection::new(token, socket.clone(), peer, limits));
+            if is_refused {
+                connection.reject(Reject::new(503, "too many connections; try again"));
+            }
+            connection.interest = READS;
+            connection.set_timer(Instant::now(), limits);
+            connection
+        });
+        if is_refused {
+            self.counters.refused.add();
+        }
+        // Without a slot it cannot even be told that it is refused.
+        let Some(token) = token else { return self.discount(peer) };
+        let data = EventData::new_u64(token.as_u64());
+        let is_added = socket.fd().and_then(|fd| Ok(epoll::add(&self.epoll, fd, data, READS)?)).is_ok();
+        if !is_added || is_refused {
+            let Some(connection) = self.slots.take(token) else { return };
+            match is_added {
+                true => drop(self.drive(connection)),
+                false => self.close(connection),
+            }
+        }
+        self.gate.wake_keeper_for_connections();
+    }
+
+    /// Counts a connection of an address, and answers whether it may have one more.
+    fn count_address(&self, peer: Option<SocketAddr>) -> bool {
+        let (Some(limit), Some(peer)) = (self.limits.connections_per_address, peer) else { return true };
+        let mut addresses = lock(&self.addresses);
+        let count = addresses.entry(counted_address(peer)).or_default();
+        *count += 1;
+        *count <= limit
+    }
+
+    /// The keeper's round: closes what has waited too long, and listens again after a pause.
+    pub(crate) fn sweep(&self, now: Instant) {
+        if self.is_accept_paused.swap(false, Ordering::AcqRel)
+            && let Some(listener) = lock(&self.listener).as_ref()
+        {
+            self.listen(listener);
+        }
+        for index in self.slots.indices() {
+            let Some(mut connection) = self.slots.take_if(index, |connection| connection.is_due(now)) else { continue };
+            if connection.is_over(now, &self.limits) {
+                self.counters.timeouts.add();
+                self.close(connection);
+            } else if let Some(connection) = self.drive(connection) {
+                self.requeue(connection);
+            }
+        }
+    }
+
+    /// When the keeper should look at the connections again.
+    pub(crate) fn sweep_interval(&self) -> Duration {
+        if self.is_accept_paused.load(Ordering::Acquire) {
+            return ACCEPT_PAUSE;
+        }
+        let limits = &self.limits;
+        let times = [limits.head_time, limits.idle_time, limits.stall_time, limits.rate_window, limits.linger_time];
+        let shortest = times.into_iter().min().unwrap_or_default();
+        (shortest / 8).clamp(Duration::from_millis(5), Duration::from_millis(500))
+    }
+
+    /// Connections that are open now.
+    pub(crate) fn live(&self) -> usize {
+        self.live.load(Ordering::Acquire)
+    }
+
+    /// Bytes held by connections that no thread works on.
+    pub(crate) fn memory(&self) -> usize {
+        self.memory.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.is_closing.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Acquire)
+    }
+
+    /// Lets one thread out of `receive`, now or when the next one comes.
+    pub(crate) fn unblock(&self) {
+        let result = rustix::io::write(&self.unblock, &1_u64.to_ne_bytes());
+        debug_assert!(result.is_ok(), "the counter holds 2^64 - 2");
+        self.gate.wake_keeper_for_queue();
+    }
+
+    /// Stops accepting, waits until every request is answered or the time is over, and answers how many were not.
+    pub(crate) fn shutdown(&self, until: Instant) -> usize {
+        self.is_closing.store(true, Ordering::Release);
+        let listener = lock(&self.listener).take();
+        if let Some(listener) = listener {
+            // Their handshakes are done, so they count as accepted.
+            while let Ok((socket, peer)) = listener.accept() {
+                self.admit(socket, peer);
+            }
+        }
+        for index in self.slots.indices() {
+            // A request may have come in this moment, so idle connections are looked at once more.
+            if let Some(mut connection) = self.slots.take_if(index, |connection| connection.reader.is_idle()) {
+                connection.note_event(EventFlags::all());
+                if let Some(connection) = self.drive(connection) {
+                    self.requeue(connection);
+                }
+            }
+        }
+        let mut guard = lock(&self.ended.0);
+        while self.live() > 0 {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            guard = self.ended.1.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        drop(guard);
+        self.close_all(true)
+    }
+
+    /// Ends everything. Connections in a thread's hands are cut if `cuts_requests`, else they may finish their reply.
+    /// Answers how many requests got no answer, or not all of it.
+    pub(crate) fn close_all(&self, cuts_requests: bool) -> usize {
+        self.is_closing.store(true, Ordering::Release);
+        self.is_closed.store(true, Ordering::Release);
+        drop(lock(&self.listener).take());
+        let mut cut = 0;
+        for index in self.slots.indices() {
+            if let Some(connection) = self.slots.take_if(index, |_| true) {
+                cut += usize::from(!matches!(connection.wait(), Wait::Idle | Wait::Linger | Wait::Drain));
+                self.close(connection);
+            } else if cuts_requests && let Some(socket) = self.slots.socket_of_taken(index) {
+                cut += 1;
+                socket.shutdown(std::net::Shutdown::Both);
+            }
+        }
+        let result = rustix::io::write(&self.closed, &1_u64.to_ne_bytes());
+        debug_assert!(result.is_ok(), "the counter holds 2^64 - 2");
+        self.gate.close();
+        cut
+    }
+}
+
+/// A thread's seat at one server.
+struct MySeat {
+    gate: Arc<Gate>,
+    seat: Arc<Seat>,
+    /// Since when the thread works on its request.
+    since: Option<Instant>,
+    serials: std::ops::Range<u64>,
+}
+
+impl MySeat {
+    /// Notes that the thread goes to work on a request.
+    fn work(&mut self) {
+        let serial = match self.serials.next() {
+            Some(serial) => serial,
+            None => {
+                self.serials = self.gate.serials(SERIALS);
+                self.serials.start
+            }
+        };
+        self.since = Some(Instant::now());
+        self.gate.work(&self.seat, serial);
+    }
+}
+
+impl Drop for MySeat {
+    fn drop(&mut self) {
+        // The thread ends; its place is for others.
+        self.gate.leave(&self.seat);
+    }
+}
+
+thread_local! {
+    /// The seats of this thread, at as many servers as it serves: one.
+    static SEATS: RefCell<Vec<MySeat>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The seat of this thread, back from whatever it did.
+fn my_seat(gate: &Arc<Gate>) -> Arc<Seat> {
+    SEATS.with_borrow_mut(|seats| {
+        if let Some(mine) = seats.iter_mut().find(|mine| Arc::ptr_eq(&mine.gate, gate)) {
+            if let Some(since) = mine.since.take() {
+                mine.seat.add_busy(since.elapsed());
+            }
+            return mine.seat.clone();
+        }
+        seats.retain(|mine| !mine.gate.is_closed());
+        let seat = Arc::new(Seat::new());
+        seats.push(MySeat { gate: gate.clone(), seat: seat.clone(), since: None, serials: 0..0 });
+        seat
+    })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,116 @@
+//! Time limits: how long a connection may stay as it is, and how slowly bytes may come and go.
+
+use std::time::{Duration, Instant};
+
+use crate::limits::Limits;
+
+/// Measures a rate over windows of [`Limits::rate_window`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    end: Instant,
+    bytes: u64,
+}
+
+impl Pace {
+    pub(crate) fn new(now: Instant, limits: &Limits) -> Pace {
+        Pace { end: later(now, limits.rate_window), bytes: 0 }
+    }
+
+    pub(crate) fn add(&mut self, bytes: usize) {
+        self.bytes += bytes as u64;
+    }
+
+    /// Whether the last window, if it is over, had fewer bytes than it should.
+    pub(crate) fn is_too_slow(&mut self, now: Instant, limits: &Limits) -> bool {
+        if now < self.end {
+            return false;
+        }
+        let wanted = limits.rate_bytes as f64 * limits.rate_window.as_secs_f64();
+        let is_too_slow = (self.bytes as f64) < wanted;
+        *self = Pace::new(now, limits);
+        is_too_slow
+    }
+}
+
+/// What a connection is waiting for while no thread works on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// The first byte of a request.
+    Idle,
+    /// The rest of a head.
+    Head,
+    /// The rest of a body that the program will get.
+    Body,
+    /// The rest of a body that nobody wants.
+    Drain,
+    /// The client, to read its reply.
+    Flush,
+    /// The client, to close.
+    Linger,
+    /// A thread, to take the request that is there.
+    Thread,
+}
+
+/// When a wait has lasted too long.
+#[derive(Debug)]
+pub(crate) struct Timer {
+    wait: Wait,
+    due: Instant,
+    pace: Pace,
+}
+
+impl Timer {
+    pub(crate) fn new(now: Instant, limits: &Limits) -> Timer {
+        Timer { wait: Wait::Thread, due: now, pace: Pace::new(now, limits) }
+    }
+
+    /// Sets the time for a wait that begins, or goes on after `progress` bytes.
+    pub(crate) fn set(&mut self, wait: Wait, progress: usize, now: Instant, limits: &Limits) {
+        if wait != self.wait {
+            self.wait = wait;
+            self.due = later(now, time_for(wait, limits));
+            if matches!(wait, Wait::Body | Wait::Drain) {
+                self.pace = Pace::new(now, limits);
+            }
+        } else if progress > 0 && matches!(wait, Wait::Body | Wait::Drain | Wait::Flush) {
+            self.due = later(now, limits.stall_time);
+            self.pace.add(progress);
+        }
+    }
+
+    /// The wait that has lasted too long, if it has.
+    pub(crate) fn expired(&mut self, now: Instant, limits: &Limits) -> Option<Wait> {
+        let is_slow = matches!(self.wait, Wait::Body | Wait::Drain) && self.pace.is_too_slow(now, limits);
+        let is_over = self.wait != Wait::Thread && now >= self.due;
+        (is_slow || is_over).then_some(self.wait)
+    }
+
+    /// Whether [`Timer::expired`] has anything to look at.
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        match self.wait {
+            Wait::Thread => false,
+            Wait::Body | Wait::Drain => now >= self.due || now >= self.pace.end,
+            _ => now >= self.due,
+        }
+    }
+
+    /// When the wait would be over; the earliest of idle connections has been idle for the longest.
+    pub(crate) fn due(&self) -> Instant {
+        self.due
+    }
+}
+
+fn time_for(wait: Wait, limits: &Limits) -> Duration {
+    match wait {
+        Wait::Idle => limits.idle_time,
+        Wait::Head => limits.head_time,
+        Wait::Body | Wait::Drain | Wait::Flush => limits.stall_time,
+        Wait::Linger => limits.linger_time,
+        Wait::Thread => Duration::ZERO,
+    }
+}
+
+/// `now + time`, or as good as never for times like `Duration::MAX`.
+pub(crate) fn later(now: Instant, time: Duration) -> Instant {
+    now.checked_add(time).unwrap_or_else(|| now + Duration::from_secs(1 << 32))
+}
