@@ -101,7 +101,7 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(token: Token, socket: Arc<Socket>, peer: Option<SocketAddr>, limits: &Limits) -> Connection {
+    pub(crate) fn new(token: Token, socket: Arc<Socket>, peer: Option<SocketAddr>) -> Connection {
         Connection {
             token,
             socket,
@@ -115,7 +115,7 @@ impl Connection {
             is_rejected: false,
             broken: None,
             progress: 0,
-            timer: Timer::new(Instant::now(), limits),
+            timer: Timer::new(Instant::now()),
             charged: 0,
             interest: EventFlags::empty(),
         }

@@ -363,7 +363,7 @@ impl Engine {
         let socket = Arc::new(socket);
         let limits = &self.limits;
         let token = self.slots.insert(socket.clone(), |token| {
-            let mut connection = Box::new(Connection::new(token, socket.clone(), peer, limits));
+            let mut connection = Box::new(Connection::new(token, socket.clone(), peer));
             if is_refused {
                 connection.reject(Reject::new(503, "too many connections; try again"));
             }

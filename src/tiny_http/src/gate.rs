@@ -19,13 +19,15 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 /// How often the keeper looks while threads wait for a place.
-pub(crate) const TICK: Duration = Duration::from_millis(1);
+pub(crate) const TICK: Duration = Duration::from_millis(2);
 /// Ticks from one measurement of the handlers to the next.
-const MEASURE_TICKS: u32 = 16;
+const MEASURE_TICKS: u32 = 8;
 /// Threads looked at in one measurement; the others are like them.
 const MEASURE_SEATS_MAX: usize = 8;
 /// Working time below which a measurement says nothing.
 const MEASURE_BUSY_MIN: Duration = Duration::from_millis(4);
+/// More places than any process has threads.
+const PLACES_MAX: usize = 1 << 16;
 
 /// A thread outside: in its handler after it lost its place, or gone.
 const OUT: u64 = 0;
@@ -275,9 +277,11 @@ impl Gate {
         if busy < MEASURE_BUSY_MIN.as_nanos() as u64 {
             return;
         }
-        let wanted = (self.cores as u64 * busy).div_ceil(runnable.max(1)).min(1 << 16) as usize;
+        let wanted = self.cores as f64 * busy as f64 / runnable.max(1) as f64;
+        let wanted = (wanted.min(PLACES_MAX as f64).round() as usize).max(self.cores);
+        // Up at once, because somebody waits; down by and by.
         let old = self.count.load(Ordering::Relaxed);
-        let count = ((old * 3 + wanted) / 4).max(wanted.min(self.cores)).max(self.cores);
+        let count = if wanted > old { wanted } else { old - (old - wanted).div_ceil(4) };
         self.count.store(count, Ordering::Relaxed);
 
         let mut surplus = places.taken.len().saturating_sub(count);

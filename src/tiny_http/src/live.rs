@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::io::{self, Read};
 use std::sync::Arc;
-use std::time::Instant;
 
 use crate::connection::Connection;
 use crate::encode::{Body, Exchange, Keep};
@@ -29,12 +28,7 @@ pub(crate) struct Live {
 
 impl Live {
     pub(crate) fn new(connection: Box<Connection>, engine: Option<Arc<Engine>>) -> Live {
-        let now = Instant::now();
-        let pace = match &engine {
-            Some(engine) => Pace::new(now, &engine.limits),
-            None => Pace::new(now, &Limits::default()),
-        };
-        Live { connection, engine, pace }
+        Live { connection, engine, pace: Pace::default() }
     }
 
     /// Gives the connection back to its server.

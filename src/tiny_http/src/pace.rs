@@ -4,30 +4,35 @@ use std::time::{Duration, Instant};
 
 use crate::limits::Limits;
 
-/// Measures a rate over windows of [`Limits::rate_window`].
-#[derive(Debug, Clone, Copy)]
+/// Measures a rate over windows of [`Limits::rate_window`], the first of which begins when it is first asked.
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Pace {
-    end: Instant,
+    end: Option<Instant>,
     bytes: u64,
 }
 
 impl Pace {
-    pub(crate) fn new(now: Instant, limits: &Limits) -> Pace {
-        Pace { end: later(now, limits.rate_window), bytes: 0 }
+    pub(crate) fn start(now: Instant, limits: &Limits) -> Pace {
+        Pace { end: Some(later(now, limits.rate_window)), bytes: 0 }
     }
 
     pub(crate) fn add(&mut self, bytes: usize) {
         self.bytes += bytes as u64;
     }
 
+    /// Whether a window is over.
+    fn is_due(&self, now: Instant) -> bool {
+        self.end.is_some_and(|end| now >= end)
+    }
+
     /// Whether the last window, if it is over, had fewer bytes than it should.
     pub(crate) fn is_too_slow(&mut self, now: Instant, limits: &Limits) -> bool {
-        if now < self.end {
+        if self.end.is_some() && !self.is_due(now) {
             return false;
         }
         let wanted = limits.rate_bytes as f64 * limits.rate_window.as_secs_f64();
-        let is_too_slow = (self.bytes as f64) < wanted;
-        *self = Pace::new(now, limits);
+        let is_too_slow = self.end.is_some() && (self.bytes as f64) < wanted;
+        *self = Pace::start(now, limits);
         is_too_slow
     }
 }
@@ -60,8 +65,8 @@ pub(crate) struct Timer {
 }
 
 impl Timer {
-    pub(crate) fn new(now: Instant, limits: &Limits) -> Timer {
-        Timer { wait: Wait::Thread, due: now, pace: Pace::new(now, limits) }
+    pub(crate) fn new(now: Instant) -> Timer {
+        Timer { wait: Wait::Thread, due: now, pace: Pace::default() }
     }
 
     /// Sets the time for a wait that begins, or goes on after `progress` bytes.
@@ -70,7 +75,7 @@ impl Timer {
             self.wait = wait;
             self.due = later(now, time_for(wait, limits));
             if matches!(wait, Wait::Body | Wait::Drain) {
-                self.pace = Pace::new(now, limits);
+                self.pace = Pace::start(now, limits);
             }
         } else if progress > 0 && matches!(wait, Wait::Body | Wait::Drain | Wait::Flush) {
             self.due = later(now, limits.stall_time);
@@ -89,7 +94,7 @@ impl Timer {
     pub(crate) fn is_due(&self, now: Instant) -> bool {
         match self.wait {
             Wait::Thread => false,
-            Wait::Body | Wait::Drain => now >= self.due || now >= self.pace.end,
+            Wait::Body | Wait::Drain => now >= self.due || self.pace.is_due(now),
             _ => now >= self.due,
         }
     }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use crate::connection::{Connection, Token};
 use crate::head::Head;
-use crate::limits::Limits;
 use crate::listen::Socket;
 use crate::request::Request;
 use crate::{HTTPVersion, Header, Method};
@@ -100,7 +99,7 @@ impl From<TestRequest> for Request {
             test.headers.extend(Header::from_bytes("Content-Length", length));
         }
         let nowhere = Arc::new(Socket::NOWHERE);
-        let mut connection = Connection::new(Token::from_u64(0), nowhere, Some(test.remote_addr), &Limits::default());
+        let mut connection = Connection::new(Token::from_u64(0), nowhere, Some(test.remote_addr));
         let mut head = Head::default();
         head.set(test.method, test.path, test.http_version, &test.headers);
         connection.reader.set_request(head, test.body);
