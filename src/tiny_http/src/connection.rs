@@ -89,6 +89,7 @@ pub(crate) struct Connection {
     reads_to_end: bool,
     /// A request has been rejected and not counted yet.
     is_rejected: bool,
+    is_aborted: bool,
     /// Why the body of the request could not be read.
     pub(crate) broken: Option<Reject>,
     /// Bytes read or written since the timer was set.
@@ -113,6 +114,7 @@ impl Connection {
             has_unread: false,
             reads_to_end: false,
             is_rejected: false,
+            is_aborted: false,
             broken: None,
             progress: 0,
             timer: Timer::new(Instant::now()),
@@ -235,10 +237,19 @@ impl Connection {
             self.reader.finish();
             return false;
         }
+        if self.is_aborted {
+            return true;
+        }
         self.stage = Stage::Closing;
         // A client that asked for the end of the connection and has sent no more will not be hit by a reset.
         let is_clean = self.reader.is_body_done() && self.reader.input.is_empty() && !self.has_unread;
         is_clean && !self.reader.head.keep_alive && !self.has_output()
+    }
+
+    /// Makes the connection end with a failure that the client sees.
+    pub(crate) fn abort(&mut self) {
+        self.socket.reset_on_close();
+        self.is_aborted = true;
     }
 
     /// Writes no more, and closes as soon as the client does.

@@ -48,6 +48,14 @@ mod request;
 mod test_request;
 mod server;
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod trial;
+
 pub use header::{Header, HeaderField};
 pub use limits::Limits;
 pub use listen::{ConfigListenAddr, ListenAddr, Listener};

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Connections at once: 10,000. One more is answered 503 with `Retry-After` and closed.
+    /// Connections at once: 10,000, and never more than 1,048,576. One more is answered 503 with `Retry-After` and closed.
     pub connections: usize,
     /// Connections at once from one address: no limit, because behind a proxy everybody is one address.
     /// One more is answered 503 with `Retry-After` and closed.

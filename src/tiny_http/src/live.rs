@@ -73,7 +73,12 @@ impl Live {
         let mut body = response.encode_head(&exchange, &mut output)?;
         *connection.output_mut() = output;
         loop {
-            let is_end = body.encode(response.reader_mut(), self.connection.output_mut())?;
+            let encoded = body.encode(response.reader_mut(), self.connection.output_mut());
+            if encoded.is_err() && body == Body::UntilClose {
+                // An orderly end would say that this was all.
+                self.connection.abort();
+            }
+            let is_end = encoded?;
             self.write_some(is_end)?;
             if is_end {
                 return Ok(is_kept && body != Body::UntilClose);
@@ -92,7 +97,7 @@ impl Live {
         }
         let Some(engine) = &self.engine else { return Ok(()) };
         let limits = &engine.limits;
-        let rest = match engine.has_memory_for(self.connection.unsent()) {
+        let rest = match engine.has_memory_for(self.connection.unsent()) && !engine.is_closed() {
             true => limits.reply_buffer_bytes,
             false => 0,
         };

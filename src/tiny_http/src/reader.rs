@@ -191,14 +191,14 @@ impl Reader {
     /// Decodes up to `room` bytes of the body to the end of `data`.
     fn decode(&mut self, room: usize, limits: &Limits) -> Result<(), Reject> {
         let before = self.data.len();
-        self.body.decode(&mut self.input, &mut self.data, room)?;
+        let allowed = usize::try_from(limits.body_bytes - self.body_bytes).unwrap_or(usize::MAX);
+        self.body.decode(&mut self.input, &mut self.data, room.min(allowed))?;
         self.body_bytes += (self.data.len() - before) as u64;
-        let is_over = self.body_bytes > limits.body_bytes
-            || (self.body_bytes == limits.body_bytes && !self.body.is_done() && self.has_more_data());
+        let is_over = self.body_bytes == limits.body_bytes && self.has_more_data();
         if is_over { Err(BODY_TOO_LARGE) } else { Ok(()) }
     }
 
-    /// Whether a chunk of at least a byte has been announced beyond what is decoded.
+    /// Whether a chunk has been announced of which bytes are missing.
     fn has_more_data(&self) -> bool {
         matches!(&self.body, Body::Chunked(chunked) if chunked.is_in_data())
     }
