@@ -4,4 +4,5 @@
 
 pub mod error;
 pub mod config;
+pub mod sql;
 pub mod db;
