@@ -5,3 +5,8 @@
 mod support;
 
 mod api;
+mod framing;
+mod heads;
+mod hostile;
+mod replies;
+mod slow;

@@ -124,6 +124,14 @@ impl Client {
         self
     }
 
+    /// Sends `bytes` cut into pieces of `size`, which may be cut off as well.
+    pub fn send_in_pieces(&mut self, bytes: &[u8], size: usize) -> &mut Client {
+        for piece in bytes.chunks(size) {
+            self.send_anyway(piece);
+        }
+        self
+    }
+
     /// Tells the server that nothing more will come.
     pub fn end(&mut self) -> &mut Client {
         self.stream.shutdown(Shutdown::Write).unwrap();
@@ -242,4 +250,50 @@ pub fn eventually(what: &str, condition: impl Fn() -> bool) {
         assert!(std::time::Instant::now() < until, "{what} did not come about");
         thread::sleep(Duration::from_millis(2));
     }
+}
+
+/// A request that is sent behind others, and that nobody must ever answer.
+pub const SMUGGLED: &[u8] = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// Sends each request whole and then a byte at a time, and expects the status and the end of the connection: what comes
+/// behind the request is not read as another one.
+pub fn expect_refused(running: &Running, cases: &[(&str, &[u8], u16)]) {
+    let mut problems = String::new();
+    for &(what, bytes, status) in cases {
+        for size in [bytes.len(), 1] {
+            let mut client = running.client();
+            client.send_in_pieces(bytes, size).send_anyway(SMUGGLED);
+            let problem = match client.try_reply(false) {
+                Err(error) => error.to_string(),
+                Ok(reply) if reply.status != status => format!("{} {}", reply.status, reply.text().trim_end()),
+                Ok(reply) if reply.header("connection") != Some("close") => "it is not told that it is over".to_owned(),
+                Ok(_) if !client.is_closed() => "the connection lives on".to_owned(),
+                Ok(_) => continue,
+            };
+            problems += &format!("\n{what}, in pieces of {size}: {problem}");
+        }
+    }
+    assert!(problems.is_empty(), "not refused as they should be:{problems}");
+    eventually("the end of all connections", || running.server.num_connections() == 0);
+}
+
+/// Sends each request to an `echo` server, whole and then a byte at a time, and expects this text and that the next
+/// request is read right.
+pub fn expect_accepted(running: &Running, cases: &[(&str, &[u8], &str)]) {
+    let mut problems = String::new();
+    for &(what, bytes, text) in cases {
+        for size in [bytes.len(), 1] {
+            let mut client = running.client();
+            let problem = match client.send_in_pieces(bytes, size).try_reply(false) {
+                Err(error) => error.to_string(),
+                Ok(reply) if (reply.status, reply.text().as_str()) != (200, text) => {
+                    format!("{} {}", reply.status, reply.text().trim_end())
+                }
+                Ok(_) if !client.is_alive() => "the next request is not answered".to_owned(),
+                Ok(_) => continue,
+            };
+            problems += &format!("\n{what}, in pieces of {size}: {problem}");
+        }
+    }
+    assert!(problems.is_empty(), "not answered as they should be:{problems}");
 }
