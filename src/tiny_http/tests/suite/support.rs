@@ -1,8 +1,11 @@
 //! A server that runs while a test does, and a client that says exactly what it is told to.
 
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -239,7 +242,9 @@ impl Client {
         if self.stream.write_all(b"GET /alive HTTP/1.1\r\nHost: a\r\n\r\n").is_err() {
             return false;
         }
-        self.try_reply(false).is_ok_and(|reply| reply.status == 200 && reply.text() == "GET /alive ")
+        let is_right =
+            |reply: Reply| reply.version == "HTTP/1.1" && reply.status == 200 && reply.text() == "GET /alive ";
+        self.try_reply(false).is_ok_and(is_right)
     }
 }
 
@@ -296,4 +301,19 @@ pub fn expect_accepted(running: &Running, cases: &[(&str, &[u8], &str)]) {
         }
     }
     assert!(problems.is_empty(), "not answered as they should be:{problems}");
+}
+
+/// A path of its own for a file or a Unix socket, short enough for either.
+pub fn temporary_path() -> PathBuf {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    std::env::temp_dir().join(format!("tiny_http-{}-{count}", std::process::id()))
+}
+
+/// A file with this content, open for reading.
+pub fn temporary_file(content: &[u8]) -> (PathBuf, File) {
+    let path = temporary_path();
+    fs::write(&path, content).unwrap();
+    let file = File::open(&path).unwrap();
+    (path, file)
 }
