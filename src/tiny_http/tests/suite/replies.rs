@@ -227,7 +227,13 @@ fn a_response_that_fails_in_the_middle_is_cut_off_there_and_nothing_put_in_its_p
                 let mut client = running.client();
                 client.send(format!("GET {target} HTTP/{version}\r\nHost: a\r\n\r\n"));
                 let mut all = Vec::new();
-                client.stream.read_to_end(&mut all).unwrap();
+                let end = client.stream.read_to_end(&mut all);
+                if version == "1.0" && target.ends_with("unknown") {
+                    // Nothing else tells such a body that is whole from one that is not.
+                    assert_eq!(end.unwrap_err().kind(), ErrorKind::ConnectionReset, "{case}");
+                    continue;
+                }
+                end.unwrap();
                 let start = all.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
                 let body = &all[start..];
                 assert!(!body.windows(5).any(|window| window == b"HTTP/"), "{case}: a head in the body");
