@@ -4,6 +4,7 @@
 
 mod binaries;
 mod connection;
+mod database;
 mod guard;
 mod pool;
 mod session;
@@ -12,6 +13,7 @@ mod tls;
 
 pub use binaries::Binaries;
 pub use connection::{Connection, Dialer};
+pub use database::{Database, DatabaseStats, Which};
 pub use pool::{Held, Pool, PoolOptions, PoolStats, Purpose};
 pub use session::{Params, Session};
 pub use transaction::{Isolation, Transaction, TransactionOptions};
