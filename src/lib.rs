@@ -5,3 +5,4 @@
 pub mod error;
 pub mod config;
 pub mod db;
+pub mod migrate;
