@@ -60,7 +60,7 @@ impl Binaries {
         Ok(binaries)
     }
 
-    /// A program, to be run as somebody whom PostgreSQL accepts.
+    /// A program of PostgreSQL, or any other by its full path, to be run as somebody whom PostgreSQL accepts.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.folder.join(program));
         if let Some((user, group)) = self.runs_as {
