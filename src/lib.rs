@@ -6,3 +6,4 @@ pub mod error;
 pub mod config;
 pub mod sql;
 pub mod db;
+pub mod migrate;
