@@ -4,6 +4,7 @@
 
 mod binaries;
 mod connection;
+pub mod cluster;
 mod guard;
 mod pool;
 mod session;
@@ -11,6 +12,7 @@ mod transaction;
 mod tls;
 
 pub use binaries::Binaries;
+pub use cluster::Cluster;
 pub use connection::{Connection, Dialer};
 pub use pool::{Held, Pool, PoolOptions, PoolStats, Purpose};
 pub use session::{Params, Session};
