@@ -19,6 +19,12 @@ struct Shown {
 }
 
 pub(super) fn show(arguments: &Arguments) -> Result<ExitCode> {
+    if arguments.has("example") {
+        return Ok(print(&example_file()));
+    }
+    if arguments.has("table") {
+        return Ok(print(&table()));
+    }
     let config = configuration(arguments)?;
     if arguments.has("json") {
         let shown = config.effective().map(|effective| Shown {
@@ -70,7 +76,7 @@ pub(super) fn settings_help() -> String {
 }
 
 /// `etc/mainstay.env.example`: every setting with its meaning, each commented out.
-pub fn example_file() -> String {
+fn example_file() -> String {
     let mut text = String::from(
         "# Every setting of mainstay, with its default. Take the # off to change one.\n\
          # Made from the table in src/config/settings.rs; a test compares them.\n",
@@ -95,7 +101,7 @@ pub fn example_file() -> String {
 }
 
 /// The README's table of settings.
-pub fn table() -> String {
+fn table() -> String {
     let mut text = String::from("| setting | also | default | meaning |\n| --- | --- | --- | --- |\n");
     for setting in all() {
         let aliases: Vec<String> = setting.aliases.iter().map(|alias| format!("`{alias}`")).collect();

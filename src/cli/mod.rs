@@ -68,7 +68,11 @@ pub const COMMANDS: &[Command] = &[
         crate::serve::serve(&configuration(arguments)?).map(|()| ExitCode::SUCCESS)
     }),
     Command {
-        flags: &[JSON],
+        flags: &[
+            JSON,
+            flag("example", "Print a file of all settings instead, each with its meaning."),
+            flag("table", "Print the README's table of all settings instead."),
+        ],
         ..command("config", "Show all settings, where they come from, and what is wrong with them.", config::show)
     },
     Command {
@@ -77,7 +81,10 @@ pub const COMMANDS: &[Command] = &[
         ..command("migrate", "Apply all migrations that are pending.", migrate::apply)
     },
     Command {
-        flags: &[JSON, flag("exit-code", "Exit with 1 if migrations are pending, and 2 if files and database disagree.")],
+        flags: &[
+            JSON,
+            flag("exit-code", "Exit with 1 if migrations are pending, and 2 if files and database disagree."),
+        ],
         ..command("migrate status", "Show which migrations are applied.", migrate::status)
     },
     Command {
@@ -156,7 +163,8 @@ fn print(text: &str) -> ExitCode {
 
 /// Prints a value as JSON.
 fn print_json(value: &impl serde::Serialize) -> Result<ExitCode> {
-    let text = serde_json::to_string_pretty(value).map_err(|error| Error::internal("cannot print this").because(error))?;
+    let text =
+        serde_json::to_string_pretty(value).map_err(|error| Error::internal("cannot print this").because(error))?;
     Ok(print(&(text + "\n")))
 }
 
@@ -168,7 +176,9 @@ fn say(text: &str) {
 /// Reads and checks the settings.
 fn configuration(arguments: &Arguments) -> Result<Config> {
     let problem = |problems: crate::config::Problems| {
-        Error::internal(format!("the configuration is not right:\n{problems}\n`mainstay config --help` lists all settings"))
+        Error::internal(format!(
+            "the configuration is not right:\n{problems}\n`mainstay config --help` lists all settings"
+        ))
     };
     let variables = Variables::read(arguments.value("env-file").map(Path::new)).map_err(problem)?;
     let config = Config::from(&variables, |path| std::fs::read_to_string(path)).map_err(problem)?;

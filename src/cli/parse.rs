@@ -51,7 +51,7 @@ pub fn parse(words: Vec<OsString>) -> Result<Parsed, String> {
                 let flag = find_flag(command, name).ok_or_else(|| unknown_flag(command, name))?;
                 let value = match flag.value {
                     Some(_) => {
-                        let value = parser.value().and_then(|value| value.string());
+                        let value = parser.value().and_then(ValueExt::string);
                         value.map_err(|_| format!("--{} needs a value: {}", flag.name, flag.help))?
                     }
                     None => String::new(),
