@@ -3,3 +3,8 @@
 mod support;
 
 mod api;
+mod limits;
+mod limits_memory;
+mod limits_time;
+mod shutdown;
+mod unblock;
