@@ -43,7 +43,8 @@ impl Buffer {
         }
     }
 
-    /// Adds bytes by hand, where there is no socket: the fuzzer and `TestRequest`.
+    /// Adds bytes by hand, where there is no socket.
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn extend(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }

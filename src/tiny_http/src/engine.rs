@@ -21,7 +21,7 @@ use crate::connection::{Connection, Token, Verdict};
 use crate::gate::{Gate, Seat};
 use crate::limits::{Limits, Reject};
 use crate::listen::{Listener, Socket, counted_address};
-use crate::pace::Wait;
+use crate::pace::{Pace, Wait, later};
 use crate::slots::Slots;
 use crate::stats::Counters;
 
@@ -34,6 +34,8 @@ const READS: EventFlags =
 const READS_AND_WRITES: EventFlags = EventFlags::from_bits_retain(READS.bits() | EventFlags::OUT.bits());
 const LISTENS: EventFlags = EventFlags::from_bits_retain(EventFlags::IN.bits() | EventFlags::ONESHOT.bits());
 
+/// More connections than any process has descriptors.
+const CONNECTIONS_MAX: usize = 1 << 20;
 /// Connections accepted before other events get their turn.
 const ACCEPT_MAX: usize = 64;
 /// Slots for connections over the limit, which are there only to be told so.
@@ -86,7 +88,7 @@ impl Engine {
             listener: Mutex::new(Some(listener)),
             unblock,
             closed,
-            slots: Slots::new(limits.connections.saturating_add(SPARE_SLOTS)),
+            slots: Slots::new(limits.connections.min(CONNECTIONS_MAX) + SPARE_SLOTS),
             live: AtomicUsize::new(0),
             addresses: Mutex::default(),
             memory: AtomicUsize::new(0),
@@ -191,7 +193,7 @@ impl Engine {
                 }
                 Verdict::Wait => {}
             }
-            if self.is_closing() && connection.reader.is_idle() && !connection.has_output() {
+            if self.is_closing() && connection.wait() == Wait::Idle {
                 self.close(connection);
                 return None;
             }
@@ -222,9 +224,16 @@ impl Engine {
         if self.is_closed.load(Ordering::Acquire)
             && let Some(connection) = self.slots.take(token)
         {
-            self.close(connection);
+            self.flush_and_close(connection);
         }
         None
+    }
+
+    /// Ends a connection after what it has to say.
+    fn flush_and_close(&self, mut connection: Box<Connection>) {
+        // Whether it works or not, there is nobody to be told.
+        let _ = connection.flush_waiting(0, &mut Pace::default(), &self.limits);
+        self.close(connection);
     }
 
     /// Puts a connection back that has something to do at once: changing its events makes one come.
@@ -405,12 +414,26 @@ impl Engine {
             self.listen(listener);
         }
         for index in self.slots.indices() {
-            let Some(mut connection) = self.slots.take_if(index, |connection| connection.is_due(now)) else { continue };
+            // Replies are helped on here too: the program may not ask for requests any more.
+            let is_wanted = |connection: &Connection| connection.is_due(now) || connection.wait() == Wait::Flush;
+            let Some(mut connection) = self.slots.take_if(index, is_wanted) else { continue };
             if connection.is_over(now, &self.limits) {
                 self.counters.timeouts.add();
                 self.close(connection);
             } else if let Some(connection) = self.drive(connection) {
                 self.requeue(connection);
+            }
+        }
+    }
+
+    /// The keeper's last round: writes the replies that were left to a server that is gone.
+    pub(crate) fn flush_rest(&self) {
+        let until = later(Instant::now(), self.limits.stall_time);
+        for index in self.slots.indices() {
+            let Some(connection) = self.slots.take_if(index, Connection::has_output) else { continue };
+            match Instant::now() < until {
+                true => self.flush_and_close(connection),
+                false => self.close(connection),
             }
         }
     }
@@ -463,7 +486,7 @@ impl Engine {
         }
         for index in self.slots.indices() {
             // A request may have come in this moment, so idle connections are looked at once more.
-            if let Some(mut connection) = self.slots.take_if(index, |connection| connection.reader.is_idle()) {
+            if let Some(mut connection) = self.slots.take_if(index, |connection| connection.wait() == Wait::Idle) {
                 connection.note_event(EventFlags::all());
                 if let Some(connection) = self.drive(connection) {
                     self.requeue(connection);
@@ -482,18 +505,19 @@ impl Engine {
         self.close_all(true)
     }
 
-    /// Ends everything. Connections in a thread's hands are cut if `cuts_requests`, else they may finish their reply.
-    /// Answers how many requests got no answer, or not all of it.
-    pub(crate) fn close_all(&self, cuts_requests: bool) -> usize {
+    /// Ends everything. Replies that are not written yet are cut if `cuts_replies`, else they may be finished. Answers
+    /// how many requests got no answer, or not all of it.
+    pub(crate) fn close_all(&self, cuts_replies: bool) -> usize {
         self.is_closing.store(true, Ordering::Release);
         self.is_closed.store(true, Ordering::Release);
         drop(lock(&self.listener).take());
         let mut cut = 0;
         for index in self.slots.indices() {
-            if let Some(connection) = self.slots.take_if(index, |_| true) {
+            let is_to_end = |connection: &Connection| cuts_replies || connection.wait() != Wait::Flush;
+            if let Some(connection) = self.slots.take_if(index, is_to_end) {
                 cut += usize::from(!matches!(connection.wait(), Wait::Idle | Wait::Linger | Wait::Drain));
                 self.close(connection);
-            } else if cuts_requests && let Some(socket) = self.slots.socket_of_taken(index) {
+            } else if cuts_replies && let Some(socket) = self.slots.socket_of_taken(index) {
                 cut += 1;
                 socket.shutdown(std::net::Shutdown::Both);
             }

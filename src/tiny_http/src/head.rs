@@ -202,9 +202,11 @@ fn parse_reject(error: httparse::Error) -> Reject {
 
 /// Tells another version of HTTP from nonsense where the version should stand.
 fn version_reject(text: &str) -> Reject {
-    let line = text.trim_start().lines().next().unwrap_or_default();
-    let version = line.rsplit(' ').next().and_then(|word| word.strip_prefix("HTTP/"));
-    let is_version = version.is_some_and(|version| version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'));
+    let line = text.lines().next().unwrap_or_default();
+    let mut words = line.split(' ').skip(2);
+    let version = words.next().and_then(|word| word.strip_prefix("HTTP/")).map(str::as_bytes);
+    let is_version = matches!(version, Some([major, b'.', minor]) if major.is_ascii_digit() && minor.is_ascii_digit())
+        && words.next().is_none();
     if is_version {
         Reject::new(505, "this server speaks HTTP/1.0 and HTTP/1.1")
     } else {
@@ -221,8 +223,11 @@ fn parse_length(value: &str) -> Result<u64, Reject> {
 
 /// The four forms of a target, each where it belongs.
 fn check_target(method: &Method, target: &str) -> Result<(), Reject> {
+    if target.contains('#') {
+        return Err(Reject::bad("the target has a fragment"));
+    }
     let scheme_length = match target.as_bytes().first() {
-        Some(b'/') => return Ok(()),
+        Some(b'/') if *method != Method::Connect => return Ok(()),
         Some(b'*') if target == "*" && *method == Method::Options => return Ok(()),
         _ => scheme_length(target),
     };
@@ -266,10 +271,10 @@ impl Scanner {
         while let Some(found) = data[self.position..].iter().position(|&byte| byte == b'\n') {
             let end = self.position + found;
             let line = &data[self.line_start..end];
+            self.check(line, limits)?;
             let Some((b'\r', line)) = line.split_last() else {
                 return Err(Reject::bad("a line does not end with CR LF"));
             };
-            self.check(line.len(), end + 1, limits)?;
             self.position = end + 1;
             self.line_start = end + 1;
             self.lines += 1;
@@ -281,20 +286,21 @@ impl Scanner {
             }
         }
         self.position = data.len();
-        self.check(data.len() - self.line_start, data.len(), limits)?;
+        self.check(&data[self.line_start..], limits)?;
         Ok(None)
     }
 
-    fn check(&self, line_bytes: usize, head_bytes: usize, limits: &Limits) -> Result<(), Reject> {
-        if line_bytes > limits.line_bytes {
-            return Err(match self.lines {
-                0 => Reject::new(414, "the request line is too long"),
-                _ => Reject::new(431, "a header is too long"),
-            });
+    /// Looks whether a line, perhaps not a whole one, goes beyond the limits; of two, the one that it meets first.
+    fn check(&self, line: &[u8], limits: &Limits) -> Result<(), Reject> {
+        let line_bytes = line.strip_suffix(b"\r").unwrap_or(line).len();
+        let head_room = limits.head_bytes.saturating_sub(self.line_start);
+        if line_bytes <= limits.line_bytes.min(head_room) {
+            return Ok(());
         }
-        if head_bytes > limits.head_bytes {
-            return Err(Reject::new(431, "the head is too large"));
-        }
-        Ok(())
+        Err(match self.lines {
+            _ if head_room < limits.line_bytes => Reject::new(431, "the head is too large"),
+            0 => Reject::new(414, "the request line is too long"),
+            _ => Reject::new(431, "a header is too long"),
+        })
     }
 }

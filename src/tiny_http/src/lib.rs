@@ -24,6 +24,7 @@
 //! The modules, each of which uses only those above it:
 
 #![forbid(unsafe_code)]
+#![warn(missing_docs, unreachable_pub)]
 
 mod status;
 mod method;
@@ -47,6 +48,14 @@ mod stream;
 mod request;
 mod test_request;
 mod server;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod trial;
 
 pub use header::{Header, HeaderField};
 pub use limits::Limits;

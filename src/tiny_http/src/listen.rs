@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::net::{SocketAddrAny, SocketFlags};
 
+/// Connections that wait to be accepted; the system may allow fewer.
+const BACKLOG: i32 = 4096;
+
 /// Where a server is to listen.
 #[derive(Debug, Clone)]
 pub enum ConfigListenAddr {
@@ -54,16 +57,17 @@ impl Listener {
         }
     }
 
-    /// Makes the socket fit for a server: `accept` never blocks, and small replies leave at once (sockets inherit
-    /// `TCP_NODELAY` from their listener).
+    /// Makes the socket fit for a server: `accept` never blocks, a crowd may wait to be accepted, and small replies leave
+    /// at once (sockets inherit `TCP_NODELAY` from their listener).
     pub(crate) fn prepare(&self) -> io::Result<()> {
         match self {
             Self::Tcp(listener) => {
                 rustix::net::sockopt::set_tcp_nodelay(listener, true)?;
-                listener.set_nonblocking(true)
+                listener.set_nonblocking(true)?;
             }
-            Self::Unix(listener) => listener.set_nonblocking(true),
+            Self::Unix(listener) => listener.set_nonblocking(true)?,
         }
+        Ok(rustix::net::listen(self, BACKLOG)?)
     }
 
     /// Takes a connection that waits to be taken, if there is one.
@@ -173,6 +177,13 @@ impl Socket {
         match &self.0 {
             Some(fd) => Ok(rustix::io::retry_on_intr(|| rustix::net::send(fd, bytes, flags))?),
             None => Ok(bytes.len()),
+        }
+    }
+
+    /// Makes the end of the connection a failure that the client sees.
+    pub(crate) fn reset_on_close(&self) {
+        if let Some(fd) = &self.0 {
+            let _ = rustix::net::sockopt::set_socket_linger(fd, Some(std::time::Duration::ZERO));
         }
     }
 

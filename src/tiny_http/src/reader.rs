@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of time, threads or descriptors, so that it can be tried on any bytes cut in any way.
 
+use crate::Method;
 use crate::buffer::Buffer;
 use crate::chunked::Chunked;
 use crate::head::{Framing, Head, Scanner};
@@ -98,10 +99,11 @@ impl Reader {
         }
     }
 
-    /// Makes it look as if this request had been read.
+    /// Makes it look as if this request had been read, with as much of the body as the head says.
     pub(crate) fn set_request(&mut self, head: Head, body: &str) {
+        let length = head.content_length().unwrap_or(0).min(body.len());
         self.head = head;
-        self.data = body.as_bytes().to_vec();
+        self.data = body.as_bytes()[..length].to_vec();
         self.phase = Phase::Request;
     }
 
@@ -182,6 +184,8 @@ impl Reader {
         self.decode(room, limits)?;
         let is_full = self.data.len() >= limits.body_buffer_bytes && self.has_more_data();
         if self.body.is_done() || is_full {
+            // Whoever has sent it does not wait to be told.
+            self.is_continue_due = false;
             self.phase = Phase::Request;
             return Ok(Step::Request);
         }
@@ -191,14 +195,14 @@ impl Reader {
     /// Decodes up to `room` bytes of the body to the end of `data`.
     fn decode(&mut self, room: usize, limits: &Limits) -> Result<(), Reject> {
         let before = self.data.len();
-        self.body.decode(&mut self.input, &mut self.data, room)?;
+        let allowed = usize::try_from(limits.body_bytes - self.body_bytes).unwrap_or(usize::MAX);
+        self.body.decode(&mut self.input, &mut self.data, room.min(allowed))?;
         self.body_bytes += (self.data.len() - before) as u64;
-        let is_over = self.body_bytes > limits.body_bytes
-            || (self.body_bytes == limits.body_bytes && !self.body.is_done() && self.has_more_data());
+        let is_over = self.body_bytes == limits.body_bytes && self.has_more_data();
         if is_over { Err(BODY_TOO_LARGE) } else { Ok(()) }
     }
 
-    /// Whether a chunk of at least a byte has been announced beyond what is decoded.
+    /// Whether a chunk has been announced of which bytes are missing.
     fn has_more_data(&self) -> bool {
         matches!(&self.body, Body::Chunked(chunked) if chunked.is_in_data())
     }
@@ -241,12 +245,19 @@ impl Reader {
     pub(crate) fn finish(&mut self) {
         self.phase = if self.body.is_done() { Phase::Head } else { Phase::Drain };
         self.is_continue_due = false;
+        self.head.method = Method::Get;
         self.body_bytes = 0;
         self.data.clear();
         self.read = 0;
         self.data.shrink_to(KEEP_BYTES);
         self.input.shrink(KEEP_BYTES);
         self.head.shrink(KEEP_BYTES);
+    }
+
+    /// Gives all memory back: nobody wants what has been read.
+    pub(crate) fn forget(&mut self) {
+        self.input = Buffer::default();
+        self.data = Vec::new();
     }
 
     fn advance_drain(&mut self, limits: &Limits) -> Result<Step, Reject> {

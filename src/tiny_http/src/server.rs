@@ -47,7 +47,6 @@ pub struct SslConfig {
 /// It listens from the moment it exists. Requests come from [`recv`](Server::recv), which may be called in as many
 /// threads as the program has handlers to run at the same time. Dropping the server closes the listening socket and all
 /// connections, but requests that the program has received can still be answered.
-#[derive(Debug)]
 pub struct Server {
     engine: Arc<Engine>,
     addr: ListenAddr,
@@ -196,7 +195,6 @@ impl Drop for Server {
 }
 
 /// The iterator of [`Server::incoming_requests`].
-#[derive(Debug)]
 pub struct IncomingRequests<'a> {
     server: &'a Server,
 }
@@ -234,4 +232,5 @@ fn keep(engine: &Engine) {
             next_sweep = Instant::now() + engine.sweep_interval();
         }
     }
+    engine.flush_rest();
 }

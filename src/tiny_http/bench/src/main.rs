@@ -181,6 +181,10 @@ fn option(name: &str, default: u32) -> Result<u32> {
 }
 
 fn main() -> Result<()> {
+    if env::args().any(|arg| arg == "--help") {
+        println!("usage: bench-http [--rounds N] [--seconds N]");
+        return Ok(());
+    }
     let (rounds, seconds) = (option("--rounds", 5)?, option("--seconds", 2)?);
     println!("hello world, wrk -t1, {rounds} rounds of {seconds} s for each, alternating; medians\n");
     for connections in CONNECTIONS {

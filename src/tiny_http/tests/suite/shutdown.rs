@@ -3,7 +3,6 @@
 use std::io::{ErrorKind, Read};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
@@ -343,14 +342,9 @@ fn a_dropped_server_frees_its_address() {
     assert_eq!(second.server_addr().to_ip(), Some(address));
 }
 
-/// A path for a socket that nobody else uses.
-fn socket_path(name: &str) -> PathBuf {
-    std::env::temp_dir().join(format!("tiny_http-{}-{name}", std::process::id()))
-}
-
 #[test]
 fn a_unix_sockets_path_goes_with_its_server() {
-    let path = socket_path("goes");
+    let path = temporary_path();
     for is_shut_down in [false, true] {
         let server = Server::http_unix(&path).unwrap();
         let mut client = UnixStream::connect(&path).unwrap();

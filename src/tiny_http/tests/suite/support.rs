@@ -1,7 +1,10 @@
 //! A server that runs while a test does, and a client that says exactly what it is told to.
 
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, LazyLock, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -140,6 +143,14 @@ impl Client {
         self
     }
 
+    /// Sends `bytes` cut into pieces of `size`, which may be cut off as well.
+    pub fn send_in_pieces(&mut self, bytes: &[u8], size: usize) -> &mut Client {
+        for piece in bytes.chunks(size) {
+            self.send_anyway(piece);
+        }
+        self
+    }
+
     /// Tells the server that nothing more will come.
     pub fn end(&mut self) -> &mut Client {
         self.stream.shutdown(Shutdown::Write).unwrap();
@@ -248,7 +259,9 @@ impl Client {
         if self.stream.write_all(b"GET /alive HTTP/1.1\r\nHost: a\r\n\r\n").is_err() {
             return false;
         }
-        self.try_reply(false).is_ok_and(|reply| reply.status == 200 && reply.text() == "GET /alive ")
+        let is_right =
+            |reply: Reply| reply.version == "HTTP/1.1" && reply.status == 200 && reply.text() == "GET /alive ";
+        self.try_reply(false).is_ok_and(is_right)
     }
 }
 
@@ -295,4 +308,65 @@ pub static BIG: LazyLock<Vec<u8>> = LazyLock::new(|| noise(8 << 20));
 /// A response with [`BIG`] as its body.
 pub fn big_response() -> Response<&'static [u8]> {
     Response::new(StatusCode(200), Vec::new(), &BIG[..], Some(BIG.len()), None)
+}
+
+/// A request that is sent behind others, and that nobody must ever answer.
+pub const SMUGGLED: &[u8] = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// Sends each request whole and then a byte at a time, and expects the status and the end of the connection: what comes
+/// behind the request is not read as another one.
+pub fn expect_refused(running: &Running, cases: &[(&str, &[u8], u16)]) {
+    let mut problems = String::new();
+    for &(what, bytes, status) in cases {
+        for size in [bytes.len(), 1] {
+            let mut client = running.client();
+            client.send_in_pieces(bytes, size).send_anyway(SMUGGLED);
+            let problem = match client.try_reply(false) {
+                Err(error) => error.to_string(),
+                Ok(reply) if reply.status != status => format!("{} {}", reply.status, reply.text().trim_end()),
+                Ok(reply) if reply.header("connection") != Some("close") => "it is not told that it is over".to_owned(),
+                Ok(_) if !client.is_closed() => "the connection lives on".to_owned(),
+                Ok(_) => continue,
+            };
+            problems += &format!("\n{what}, in pieces of {size}: {problem}");
+        }
+    }
+    assert!(problems.is_empty(), "not refused as they should be:{problems}");
+    eventually("the end of all connections", || running.server.num_connections() == 0);
+}
+
+/// Sends each request to an `echo` server, whole and then a byte at a time, and expects this text and that the next
+/// request is read right.
+pub fn expect_accepted(running: &Running, cases: &[(&str, &[u8], &str)]) {
+    let mut problems = String::new();
+    for &(what, bytes, text) in cases {
+        for size in [bytes.len(), 1] {
+            let mut client = running.client();
+            let problem = match client.send_in_pieces(bytes, size).try_reply(false) {
+                Err(error) => error.to_string(),
+                Ok(reply) if (reply.status, reply.text().as_str()) != (200, text) => {
+                    format!("{} {}", reply.status, reply.text().trim_end())
+                }
+                Ok(_) if !client.is_alive() => "the next request is not answered".to_owned(),
+                Ok(_) => continue,
+            };
+            problems += &format!("\n{what}, in pieces of {size}: {problem}");
+        }
+    }
+    assert!(problems.is_empty(), "not answered as they should be:{problems}");
+}
+
+/// A path of its own for a file or a Unix socket, short enough for either.
+pub fn temporary_path() -> PathBuf {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    std::env::temp_dir().join(format!("tiny_http-{}-{count}", std::process::id()))
+}
+
+/// A file with this content, open for reading.
+pub fn temporary_file(content: &[u8]) -> (PathBuf, File) {
+    let path = temporary_path();
+    fs::write(&path, content).unwrap();
+    let file = File::open(&path).unwrap();
+    (path, file)
 }

@@ -1,0 +1,8 @@
+//! What the tests stand on: a PostgreSQL of their own, and a fresh database for each that asks.
+
+pub mod database;
+pub mod proxy;
+pub mod server;
+pub mod wait;
+
+pub use database::database;
