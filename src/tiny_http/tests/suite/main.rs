@@ -10,6 +10,11 @@ mod heads;
 mod hostile;
 mod replies;
 mod slow;
+mod limits;
+mod limits_memory;
+mod limits_time;
+mod shutdown;
+mod unblock;
 mod cases;
 mod compare;
 

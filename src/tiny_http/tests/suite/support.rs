@@ -4,12 +4,12 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, LazyLock, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use tiny_http::{ConfigListenAddr, Limits, Request, Response, Server, ServerConfig};
+use tiny_http::{ConfigListenAddr, Limits, Request, Response, Server, ServerConfig, StatusCode};
 
 /// Longer than anything takes, shorter than a test that hangs should.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -20,6 +20,12 @@ pub struct Running {
     threads: Vec<JoinHandle<()>>,
 }
 
+/// Limits under which clients may take more time than any test does.
+pub fn patient() -> Limits {
+    let never = Duration::from_secs(600);
+    Limits { head_time: never, idle_time: never, stall_time: never, rate_window: never, ..Limits::default() }
+}
+
 /// Starts a server on a free port of the loopback address.
 pub fn server(limits: Limits) -> Server {
     let addr = ConfigListenAddr::from_socket_addrs("127.0.0.1:0").unwrap();
@@ -28,7 +34,12 @@ pub fn server(limits: Limits) -> Server {
 
 /// Starts a server whose `threads` threads answer each request with `handler`.
 pub fn serve(limits: Limits, threads: usize, handler: impl Fn(Request) + Send + Sync + 'static) -> Running {
-    let server = Arc::new(server(limits));
+    serve_on(server(limits), threads, handler)
+}
+
+/// As [`serve`], with a server that is there already.
+pub fn serve_on(server: Server, threads: usize, handler: impl Fn(Request) + Send + Sync + 'static) -> Running {
+    let server = Arc::new(server);
     let handler = Arc::new(handler);
     let threads = (0..threads)
         .map(|_| {
@@ -105,15 +116,20 @@ pub struct Client {
     pub stream: TcpStream,
     /// Bytes that have come and are not used yet.
     input: Vec<u8>,
+    /// Bytes that have come at all.
+    pub received: usize,
 }
 
 impl Client {
     pub fn connect(address: SocketAddr) -> Client {
-        let stream = TcpStream::connect(address).unwrap();
+        Client::new(TcpStream::connect(address).unwrap())
+    }
+
+    pub fn new(stream: TcpStream) -> Client {
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        Client { stream, input: Vec::new() }
+        Client { stream, input: Vec::new(), received: 0 }
     }
 
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Client {
@@ -221,6 +237,7 @@ impl Client {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             count => {
                 self.input.extend_from_slice(&buffer[..count]);
+                self.received += count;
                 Ok(())
             }
         }
@@ -255,6 +272,42 @@ pub fn eventually(what: &str, condition: impl Fn() -> bool) {
         assert!(std::time::Instant::now() < until, "{what} did not come about");
         thread::sleep(Duration::from_millis(2));
     }
+}
+
+/// A door that is shut until somebody opens it, for handlers that are to take their time.
+#[derive(Default)]
+pub struct Door(Mutex<bool>, Condvar);
+
+impl Door {
+    pub fn open(&self) {
+        *self.0.lock().unwrap() = true;
+        self.1.notify_all();
+    }
+
+    /// Waits until the door is open, or for as long as one may wait.
+    pub fn pass(&self) {
+        let _ = self.1.wait_timeout_while(self.0.lock().unwrap(), PATIENCE, |is_open| !*is_open).unwrap();
+    }
+}
+
+/// Bytes of which no part looks like another.
+pub fn noise(count: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    let words = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 16).to_le_bytes()
+    });
+    let mut bytes: Vec<u8> = words.take(count.div_ceil(8)).flatten().collect();
+    bytes.truncate(count);
+    bytes
+}
+
+/// More bytes than the kernel keeps for a connection of which nobody reads.
+pub static BIG: LazyLock<Vec<u8>> = LazyLock::new(|| noise(8 << 20));
+
+/// A response with [`BIG`] as its body.
+pub fn big_response() -> Response<&'static [u8]> {
+    Response::new(StatusCode(200), Vec::new(), &BIG[..], Some(BIG.len()), None)
 }
 
 /// A request that is sent behind others, and that nobody must ever answer.
