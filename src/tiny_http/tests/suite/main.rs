@@ -3,5 +3,10 @@
 #![allow(clippy::unwrap_used, unreachable_pub)] // support code of tests is test code
 
 mod support;
+mod process;
 
 mod api;
+mod load;
+mod storm;
+mod threads;
+mod receive;
