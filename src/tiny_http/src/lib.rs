@@ -24,6 +24,7 @@
 //! The modules, each of which uses only those above it:
 
 #![forbid(unsafe_code)]
+#![warn(missing_docs, unreachable_pub)]
 
 mod status;
 mod method;

@@ -1,0 +1,214 @@
+//! `SETTINGS`: every setting, once. The parser, `mainstay config --help`, `etc/mainstay.env.example` and the README's table are
+//! all made from it.
+
+use super::value::Kind;
+
+/// One setting.
+#[derive(Debug)]
+pub struct Setting {
+    pub name: &'static str,
+    /// Other names for the same thing, from the five systems that mainstay replaces.
+    pub aliases: &'static [&'static str],
+    pub kind: Kind,
+    pub default: Fallback,
+    pub help: &'static str,
+    /// Never shown; may come from the file that `NAME_FILE` names.
+    pub is_secret: bool,
+}
+
+/// What holds when nothing is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fallback {
+    Value(&'static str),
+    /// Depends on something else, in these words.
+    Words(&'static str),
+}
+
+/// A group of settings under a heading.
+#[derive(Debug)]
+pub struct Group {
+    pub title: &'static str,
+    pub settings: &'static [Setting],
+}
+
+const fn setting(name: &'static str, kind: Kind, default: Fallback, help: &'static str) -> Setting {
+    Setting { name, aliases: &[], kind, default, help, is_secret: false }
+}
+
+impl Setting {
+    const fn aliases(mut self, aliases: &'static [&'static str]) -> Setting {
+        self.aliases = aliases;
+        self
+    }
+
+    const fn secret(mut self) -> Setting {
+        self.is_secret = true;
+        self
+    }
+}
+
+use Fallback::{Value, Words};
+
+const NONE: Fallback = Words("none");
+const CONNECTIONS: Kind = Kind::Integer(1, 1000);
+const CONNECTIONS_MIN: Kind = Kind::Integer(0, 1000);
+
+/// All settings, in the order in which people read them.
+pub const SETTINGS: &[Group] = &[
+    Group {
+        title: "Server",
+        settings: &[
+            setting(
+                "APP_ENV",
+                Kind::Choice(&["development", "production", "test"]),
+                Value("development"),
+                "What the server is for. In production nothing is open or made up that was not asked for.",
+            )
+            .aliases(&["NODE_ENV"]),
+            setting("HOST", Kind::Text, Value("127.0.0.1"), "The address to listen on."),
+            setting("PORT", Kind::Integer(0, 65535), Value("8080"), "The port to listen on; 0 takes a free one."),
+            setting(
+                "SERVER_THREADS",
+                Kind::Integer(1, 1024),
+                Words("twice the connections of all pools, at least 16"),
+                "Threads that handle requests: how many may wait for the database at the same time.",
+            ),
+            setting(
+                "SHUTDOWN_TIMEOUT",
+                Kind::Duration,
+                Value("20s"),
+                "How long running requests may take to finish when the server is told to stop.",
+            ),
+            setting(
+                "MAINSTAY_DATA",
+                Kind::Path,
+                Value("./var"),
+                "Where mainstay keeps files of its own, the embedded database among them.",
+            ),
+            setting(
+                "LOG_LEVEL",
+                Kind::Choice(&["error", "warn", "info", "debug", "trace", "off"]),
+                Value("info"),
+                "The least important messages that are logged.",
+            ),
+        ],
+    },
+    Group {
+        title: "Where the database is",
+        settings: &[
+            setting(
+                "DATABASE_URL",
+                Kind::Database,
+                Words("the settings below; without them, an embedded database in MAINSTAY_DATA"),
+                "The database as a URL or as key=value pairs; several hosts may be named.",
+            )
+            .secret(),
+            setting("DB_HOST", Kind::Text, NONE, "The database's host, or the folder of its Unix socket.")
+                .aliases(&["POSTGRES_HOST"]),
+            setting("DB_PORT", Kind::Integer(1, 65535), Value("5432"), "The database's port.")
+                .aliases(&["POSTGRES_PORT"]),
+            setting("DB_NAME", Kind::Text, Value("mainstay"), "The database's name.").aliases(&["POSTGRES_DB"]),
+            setting("DB_USER", Kind::Text, Value("mainstay"), "The user to connect as.").aliases(&["POSTGRES_USER"]),
+            setting("DB_PASSWORD", Kind::Text, NONE, "That user's password.").aliases(&["POSTGRES_PASSWORD"]).secret(),
+            setting(
+                "DB_SSL_MODE",
+                Kind::Choice(&["disable", "off", "allow", "prefer", "require", "verify-ca", "verify-full"]),
+                Value("prefer"),
+                "How the connection is encrypted. Only verify-full makes sure whom one talks to.",
+            ),
+            setting(
+                "DB_SSL_ROOT_CERT",
+                Kind::Path,
+                Words("the authorities that the system trusts"),
+                "The certificate authorities to trust, as a PEM file.",
+            ),
+            setting(
+                "DB_READONLY_URL",
+                Kind::Database,
+                Words("the primary"),
+                "A replica for the readonly pool, as a URL or key=value pairs.",
+            )
+            .secret(),
+        ],
+    },
+    Group {
+        title: "Connections",
+        settings: &[
+            setting("DB_POOL_MIN", CONNECTIONS_MIN, Value("2"), "Connections that the primary pool keeps open.")
+                .aliases(&["DATABASE_POOL_MIN"]),
+            setting("DB_POOL_MAX", CONNECTIONS, Value("10"), "Connections that the primary pool may open.")
+                .aliases(&["DATABASE_POOL_MAX", "DB_MAX_OPEN_CONNS"]),
+            setting(
+                "DB_POOL_READONLY_MIN",
+                CONNECTIONS_MIN,
+                Value("1"),
+                "The same for the readonly pool: lists and reports.",
+            ),
+            setting("DB_POOL_READONLY_MAX", CONNECTIONS, Value("5"), "The same for the readonly pool."),
+            setting(
+                "DB_POOL_PRIORITY_MIN",
+                CONNECTIONS_MIN,
+                Value("1"),
+                "The same for the priority pool: health and logins.",
+            ),
+            setting("DB_POOL_PRIORITY_MAX", CONNECTIONS, Value("3"), "The same for the priority pool."),
+            setting("DB_POOL_BACKGROUND_MIN", CONNECTIONS_MIN, Value("1"), "The same for the background pool: jobs."),
+            setting("DB_POOL_BACKGROUND_MAX", CONNECTIONS, Value("2"), "The same for the background pool."),
+            setting(
+                "DB_MAX_IDLE_CONNS",
+                CONNECTIONS_MIN,
+                Words("as many as the pool may open"),
+                "Idle connections that the primary pool keeps; more are closed.",
+            ),
+            setting("DB_CONN_MAX_LIFETIME", Kind::Duration, Value("1h"), "The age at which a connection is replaced."),
+            setting(
+                "DB_CONN_MAX_IDLE_TIME",
+                Kind::Duration,
+                Value("30m"),
+                "How long a connection beyond the pool's minimum may stay idle.",
+            ),
+            setting(
+                "DB_CONNECT_TIMEOUT",
+                Kind::Duration,
+                Value("2s"),
+                "How long connecting may take, TLS and login included.",
+            ),
+            setting(
+                "DB_ACQUIRE_TIMEOUT",
+                Kind::Duration,
+                Value("5s"),
+                "How long a request waits for a free connection.",
+            ),
+            setting("DB_QUERY_TIMEOUT", Kind::Milliseconds, Value("60000"), "How long a statement may run."),
+            setting("DB_SLOW_QUERY", Kind::Milliseconds, Value("1s"), "A statement that takes longer is logged."),
+            setting(
+                "DB_HEALTH_CHECK_ENABLED",
+                Kind::Boolean,
+                Value("true"),
+                "Whether /health and /ready ask the database.",
+            ),
+        ],
+    },
+    Group {
+        title: "Migrations",
+        settings: &[
+            setting(
+                "DB_AUTO_MIGRATE",
+                Kind::Boolean,
+                Words("true in development, else false"),
+                "Whether the server migrates the database when it starts.",
+            ),
+            setting(
+                "DB_MIGRATE_PATH",
+                Kind::Path,
+                Words("the migrations built into mainstay"),
+                "A folder of migrations to use instead.",
+            ),
+        ],
+    },
+];
+
+/// All settings without their groups.
+pub fn all() -> impl Iterator<Item = &'static Setting> {
+    SETTINGS.iter().flat_map(|group| group.settings)
+}

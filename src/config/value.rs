@@ -1,0 +1,131 @@
+//! What a setting may be, and how it is read from text.
+
+use std::time::Duration;
+
+/// The form of a setting's value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Text,
+    Path,
+    /// A database's URL, or key=value pairs.
+    Database,
+    Boolean,
+    /// A whole number from the first to the second.
+    Integer(i64, i64),
+    /// A time with a unit.
+    Duration,
+    /// A time with a unit, or a number of milliseconds.
+    Milliseconds,
+    Choice(&'static [&'static str]),
+}
+
+/// A value that has been read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    Text(String),
+    Boolean(bool),
+    Integer(i64),
+    Duration(Duration),
+}
+
+/// Times longer than this are mistakes.
+const DURATION_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
+
+impl Kind {
+    /// Reads a value, or says what would be allowed.
+    pub fn parse(self, text: &str) -> Result<Value, String> {
+        match self {
+            Kind::Text | Kind::Path if text.chars().any(char::is_control) => {
+                Err("must not have control characters".to_owned())
+            }
+            Kind::Text | Kind::Path => Ok(Value::Text(text.to_owned())),
+            Kind::Database => match super::Address::parse(text) {
+                Ok(_) => Ok(Value::Text(text.to_owned())),
+                Err(problem) => Err(problem),
+            },
+            Kind::Boolean => match text.to_ascii_lowercase().as_str() {
+                "true" | "yes" | "on" | "1" => Ok(Value::Boolean(true)),
+                "false" | "no" | "off" | "0" => Ok(Value::Boolean(false)),
+                _ => Err(self.allowed()),
+            },
+            Kind::Integer(min, max) => match text.parse() {
+                Ok(number) if (min..=max).contains(&number) => Ok(Value::Integer(number)),
+                _ => Err(self.allowed()),
+            },
+            Kind::Milliseconds if text.bytes().all(|byte| byte.is_ascii_digit()) => {
+                let milliseconds = text.parse().map_err(|_| self.allowed())?;
+                self.check_duration(Duration::from_millis(milliseconds))
+            }
+            Kind::Duration | Kind::Milliseconds => match parse_duration(text) {
+                Some(duration) => self.check_duration(duration),
+                None => Err(self.allowed()),
+            },
+            Kind::Choice(choices) => match choices.iter().find(|choice| choice.eq_ignore_ascii_case(text)) {
+                Some(choice) => Ok(Value::Text((*choice).to_owned())),
+                None => Err(self.allowed()),
+            },
+        }
+    }
+
+    fn check_duration(self, duration: Duration) -> Result<Value, String> {
+        match duration.is_zero() || duration > DURATION_MAX {
+            true => Err(self.allowed()),
+            false => Ok(Value::Duration(duration)),
+        }
+    }
+
+    /// What a value must be, to go on after "must be" or the setting's name.
+    pub fn allowed(self) -> String {
+        match self {
+            Kind::Text => "must be a text".to_owned(),
+            Kind::Path => "must be a path".to_owned(),
+            Kind::Database => "must be postgres://USER:PASSWORD@HOST:PORT/NAME or key=value pairs".to_owned(),
+            Kind::Boolean => "must be true or false".to_owned(),
+            Kind::Integer(min, max) => format!("must be a number from {min} to {max}"),
+            Kind::Duration => "must be a time like 30s, 5m or 1h30m, at most a year".to_owned(),
+            Kind::Milliseconds => "must be a time like 500ms or 30s, or a number of milliseconds".to_owned(),
+            Kind::Choice(choices) => format!("must be one of {}", choices.join(", ")),
+        }
+    }
+}
+
+/// Reads `1h30m`, `30s`, `500ms`. Every number has its unit; units come in any order, as people write them.
+fn parse_duration(text: &str) -> Option<Duration> {
+    let mut rest = text.trim();
+    let mut total = Duration::ZERO;
+    while !rest.is_empty() {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let number: u32 = rest[..digits].parse().ok()?;
+        rest = &rest[digits..];
+        let letters = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
+        let unit = match &rest[..letters] {
+            "ms" => Duration::from_millis(1),
+            "s" => Duration::from_secs(1),
+            "m" | "min" => Duration::from_secs(60),
+            "h" => Duration::from_secs(3600),
+            "d" => Duration::from_secs(24 * 3600),
+            _ => return None,
+        };
+        total = total.checked_add(unit.checked_mul(number)?)?;
+        rest = rest[letters..].trim_start();
+    }
+    (total > Duration::ZERO).then_some(total)
+}
+
+/// Writes a duration as a person would: `1h30m`, `500ms`.
+pub fn show_duration(duration: Duration) -> String {
+    let milliseconds = duration.as_millis();
+    if milliseconds == 0 {
+        return "0s".to_owned();
+    }
+    let parts = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s"), (1, "ms")];
+    let mut rest = milliseconds;
+    let mut text = String::new();
+    for (length, unit) in parts {
+        if rest >= length {
+            text.push_str(&format!("{}{unit}", rest / length));
+            rest %= length;
+        }
+    }
+    text
+}

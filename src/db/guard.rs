@@ -1,0 +1,199 @@
+//! The wire to the database: encrypted as asked, and never waited on for longer than allowed.
+//!
+//! The driver waits for an answer as long as it takes, and a server that was stopped (by a debugger, a full disk, a dead
+//! network) never answers. So the driver gets a stream that gives up at a deadline which the session sets.
+//!
+//! Unix sockets are opened by the driver itself and are not guarded: their server is on this machine.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use postgres::Socket;
+use postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::time::Sleep;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::config::Security;
+
+/// Asks the server whether it encrypts (PostgreSQL's protocol, SSLRequest).
+const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
+
+/// The deadline of a connection, in milliseconds since `start`; 0 is none.
+#[derive(Debug, Clone)]
+pub struct Guard {
+    start: Instant,
+    deadline_ms: Arc<AtomicU64>,
+}
+
+impl Guard {
+    pub fn new() -> Guard {
+        Guard { start: Instant::now(), deadline_ms: Arc::new(AtomicU64::new(0)) }
+    }
+
+    /// Lets whatever the connection waits for fail after `time` from now.
+    pub fn allow(&self, time: Duration) {
+        let deadline = self.start.elapsed() + time;
+        self.deadline_ms.store(deadline.as_millis().max(1) as u64, Ordering::Relaxed);
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match self.deadline_ms.load(Ordering::Relaxed) {
+            0 => None,
+            milliseconds => Some(self.start + Duration::from_millis(milliseconds)),
+        }
+    }
+}
+
+/// A socket that gives up at its guard's deadline.
+pub struct Guarded {
+    inner: Socket,
+    guard: Guard,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Guarded {
+    /// Whether the deadline has passed; if not, wakes the task when it does.
+    fn poll_deadline(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
+        let Some(deadline) = self.guard.deadline() else { return Poll::Pending };
+        let deadline = tokio::time::Instant::from_std(deadline);
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        if sleep.deadline() != deadline {
+            sleep.as_mut().reset(deadline);
+        }
+        sleep.as_mut().poll(context).map(|()| io::Error::new(io::ErrorKind::TimedOut, "the database did not answer"))
+    }
+
+    fn or_deadline<T>(&mut self, context: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        match poll {
+            Poll::Ready(result) => Poll::Ready(result),
+            Poll::Pending => self.poll_deadline(context).map(Err),
+        }
+    }
+}
+
+impl AsyncRead for Guarded {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let poll = Pin::new(&mut self.inner).poll_read(context, out);
+        self.or_deadline(context, poll)
+    }
+}
+
+impl AsyncWrite for Guarded {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let poll = Pin::new(&mut self.inner).poll_write(context, bytes);
+        self.or_deadline(context, poll)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(context)
+    }
+}
+
+type Encrypted = <MakeRustlsConnect as MakeTlsConnect<Guarded>>::Stream;
+type Encrypt = <MakeRustlsConnect as MakeTlsConnect<Guarded>>::TlsConnect;
+
+/// A guarded stream, encrypted or not.
+pub enum Wire {
+    Plain(Guarded),
+    Encrypted(Box<Encrypted>),
+}
+
+impl TlsStream for Wire {
+    fn channel_binding(&self) -> ChannelBinding {
+        match self {
+            Wire::Plain(_) => ChannelBinding::none(),
+            Wire::Encrypted(stream) => stream.channel_binding(),
+        }
+    }
+}
+
+/// Calls a method of whichever stream it is.
+macro_rules! on_stream {
+    ($wire:ident, $method:ident, $($argument:ident),*) => {
+        match &mut *$wire {
+            Wire::Plain(stream) => Pin::new(stream).$method($($argument),*),
+            Wire::Encrypted(stream) => Pin::new(&mut **stream).$method($($argument),*),
+        }
+    };
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        on_stream!(self, poll_read, context, out)
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        on_stream!(self, poll_write, context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        on_stream!(self, poll_flush, context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        on_stream!(self, poll_shutdown, context)
+    }
+}
+
+/// Makes wires. The driver is told that encryption starts at once, so that it hands over the socket as soon as it is
+/// connected; the question to the server is asked here.
+#[derive(Clone)]
+pub struct Connector {
+    pub guard: Guard,
+    pub security: Security,
+    pub tls: Option<MakeRustlsConnect>,
+}
+
+impl MakeTlsConnect<Socket> for Connector {
+    type Stream = Wire;
+    type TlsConnect = ConnectOnce;
+    type Error = io::Error;
+
+    fn make_tls_connect(&mut self, host: &str) -> io::Result<ConnectOnce> {
+        let encrypt = match &mut self.tls {
+            Some(tls) => Some(MakeTlsConnect::<Guarded>::make_tls_connect(tls, host).map_err(io::Error::other)?),
+            None => None,
+        };
+        Ok(ConnectOnce { guard: self.guard.clone(), security: self.security, encrypt })
+    }
+}
+
+/// One connection that is being made.
+pub struct ConnectOnce {
+    guard: Guard,
+    security: Security,
+    encrypt: Option<Encrypt>,
+}
+
+impl TlsConnect<Socket> for ConnectOnce {
+    type Stream = Wire;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Wire>> + Send>>;
+
+    fn connect(self, socket: Socket) -> Self::Future {
+        Box::pin(async move {
+            let mut stream = Guarded { inner: socket, guard: self.guard, sleep: None };
+            let Some(encrypt) = self.encrypt else { return Ok(Wire::Plain(stream)) };
+            stream.write_all(&SSL_REQUEST).await?;
+            let mut answer = [0];
+            stream.read_exact(&mut answer).await?;
+            match (answer[0], self.security) {
+                (b'S', _) => Ok(Wire::Encrypted(Box::new(encrypt.connect(stream).await?))),
+                (_, Security::Prefer) => Ok(Wire::Plain(stream)),
+                _ => Err(io::Error::other("the database does not encrypt connections, and DB_SSL_MODE asks for it")),
+            }
+        })
+    }
+}

@@ -1,0 +1,181 @@
+//! What one does with a connection: run prepared statements, and see what came of it.
+
+use std::borrow::Cow;
+use std::time::{Duration, Instant};
+
+use postgres::Row;
+use postgres::error::SqlState;
+use postgres::types::ToSql;
+
+use super::connection::Connection;
+use super::pool::{Held, Pool, Purpose};
+use crate::error::{Code, Error, Result};
+use crate::sql::Query;
+
+/// Parameters of a statement.
+pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// A connection for a while, and the rules for using it. When the connection has died, a session takes a fresh one.
+pub struct Session {
+    held: Held,
+    purpose: Purpose,
+    slow: Duration,
+    /// Nothing has been run on the connection since it was taken.
+    is_fresh: bool,
+}
+
+/// What a statement is, for the decision whether it may be run again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    Reads,
+    Writes,
+}
+
+impl Session {
+    /// Takes a connection from a pool. Statements slower than `slow` are logged.
+    pub fn new(pool: &Pool, purpose: Purpose, slow: Duration) -> Result<Session> {
+        Ok(Session { held: pool.take(purpose)?, purpose, slow, is_fresh: true })
+    }
+
+    /// The one row of a statement that always has one.
+    pub fn one(&mut self, query: &Query, params: Params<'_>) -> Result<Row> {
+        let row = self.maybe(query, params)?;
+        row.ok_or_else(|| Error::internal(format!("{} answered no row", query.name)))
+    }
+
+    /// The row of a statement that has one or none.
+    pub fn maybe(&mut self, query: &Query, params: Params<'_>) -> Result<Option<Row>> {
+        Ok(self.all(query, params)?.into_iter().next())
+    }
+
+    /// All rows of a statement. If the connection dies under a statement that only reads, it is run once more.
+    pub fn all(&mut self, query: &Query, params: Params<'_>) -> Result<Vec<Row>> {
+        self.all_of(query.name, Cow::Borrowed(query.text), params)
+    }
+
+    /// All rows of a statement that was put together, under the name of its file.
+    pub fn all_of(&mut self, name: &str, text: Cow<'_, str>, params: Params<'_>) -> Result<Vec<Row>> {
+        let effect = if is_select(&text) { Effect::Reads } else { Effect::Writes };
+        self.run(name, &text, effect, |connection, statement| connection.client().query(statement, params))
+    }
+
+    /// Runs a statement whose rows do not matter, and answers how many there were.
+    pub fn exec(&mut self, query: &Query, params: Params<'_>) -> Result<u64> {
+        let effect = if is_select(query.text) { Effect::Reads } else { Effect::Writes };
+        self.run(query.name, query.text, effect, |connection, statement| connection.client().execute(statement, params))
+    }
+
+    /// Runs one statement: prepared, timed, within its time, and again where that is harmless.
+    fn run<T>(
+        &mut self,
+        name: &str,
+        text: &str,
+        effect: Effect,
+        mut act: impl FnMut(&mut Connection, &postgres::Statement) -> Result<T, postgres::Error>,
+    ) -> Result<T> {
+        let mut has_retried = false;
+        loop {
+            let start = Instant::now();
+            let result = self.attempt(text, &mut act);
+            self.log_if_slow(name, start);
+            let error = match result {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            let was_fresh = std::mem::replace(&mut self.is_fresh, false);
+            if has_retried || !self.recover(&error, effect, was_fresh)? {
+                return Err(told(error, name));
+            }
+            has_retried = true;
+        }
+    }
+
+    fn attempt<T>(
+        &mut self,
+        text: &str,
+        act: &mut impl FnMut(&mut Connection, &postgres::Statement) -> Result<T, postgres::Error>,
+    ) -> Result<T, postgres::Error> {
+        let time = self.held.pool().query_time();
+        let connection = self.held.connection();
+        connection.guard.allow(time);
+        let statement = connection.prepare(text)?;
+        let value = act(connection, &statement)?;
+        self.is_fresh = false;
+        Ok(value)
+    }
+
+    /// Makes the session fit to run the statement again, and answers whether that is right.
+    fn recover(&mut self, error: &postgres::Error, effect: Effect, was_fresh: bool) -> Result<bool> {
+        if is_stale_statement(error) {
+            self.held.connection().forget_statements();
+            return Ok(true);
+        }
+        let is_lost = self.held.connection().is_closed() && !is_timed_out(error);
+        // A server that ended the session before it had run anything says so with this code, and has done nothing.
+        let is_untouched = was_fresh && error.code() == Some(&SqlState::ADMIN_SHUTDOWN);
+        if is_lost && (effect == Effect::Reads || is_untouched) {
+            self.replace()?;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    fn log_if_slow(&self, name: &str, start: Instant) {
+        let took = start.elapsed();
+        if took >= self.slow {
+            log::warn!(target: "mainstay::slow", "{name} took {} ms for {}", took.as_millis(), self.purpose);
+        }
+    }
+
+    /// The connection itself, for what has no method here.
+    pub(super) fn held(&mut self) -> &mut Held {
+        self.is_fresh = false;
+        &mut self.held
+    }
+
+    /// Takes another connection instead of one that has died.
+    pub(super) fn replace(&mut self) -> Result<()> {
+        let pool = self.held.pool().clone();
+        self.held = pool.take(self.purpose)?;
+        Ok(())
+    }
+
+    pub(super) fn slow(&self) -> Duration {
+        self.slow
+    }
+}
+
+/// The error as the client is told it.
+pub(super) fn told(error: postgres::Error, name: &str) -> Error {
+    if is_timed_out(&error) {
+        return Error::new(Code::QueryTimeout, "the database did not answer in time").because(error);
+    }
+    let mut error = Error::from(error);
+    if error.code == Code::InternalError {
+        error.message = format!("{} ({name})", error.message);
+    }
+    error
+}
+
+/// Whether a prepared statement no longer fits the tables, or is gone: both mend themselves when it is prepared anew.
+pub(super) fn is_stale_statement(error: &postgres::Error) -> bool {
+    matches!(error.code(), Some(&SqlState::FEATURE_NOT_SUPPORTED | &SqlState::INVALID_SQL_STATEMENT_NAME))
+}
+
+/// Whether the guard of the connection gave up.
+fn is_timed_out(error: &postgres::Error) -> bool {
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        if cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::TimedOut) {
+            return true;
+        }
+        source = cause.source();
+    }
+    false
+}
+
+/// Whether a statement plainly only reads. `WITH` may write, so it does not count.
+fn is_select(text: &str) -> bool {
+    let mut lines = text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with("--"));
+    lines.next().is_some_and(|line| line.get(..6).is_some_and(|word| word.eq_ignore_ascii_case("select")))
+}

@@ -1,0 +1,245 @@
+//! Several statements that happen together or not at all.
+
+use std::time::{Duration, Instant};
+
+use postgres::Row;
+use postgres::error::SqlState;
+
+use super::connection::Connection;
+use super::pool::Held;
+use super::session::{Params, Session, is_stale_statement, told};
+use crate::error::{Code, Error, Result};
+use crate::sql::Query;
+
+/// How often a transaction is run in all, when others are in its way.
+const ATTEMPTS_MAX: u32 = 5;
+/// The longest wait before the second attempt; it doubles from one to the next.
+const BACKOFF: Duration = Duration::from_millis(10);
+/// How often, and how far apart, the server is asked what became of a commit whose answer was lost.
+const RESOLVE_ATTEMPTS: u32 = 5;
+const RESOLVE_PAUSE: Duration = Duration::from_millis(200);
+
+/// How much of each other concurrent transactions see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Isolation {
+    #[default]
+    ReadCommitted,
+    RepeatableRead,
+    Serializable,
+}
+
+/// What kind of transaction it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TransactionOptions {
+    pub isolation: Isolation,
+    pub is_read_only: bool,
+    pub is_deferrable: bool,
+}
+
+impl TransactionOptions {
+    fn begin(self) -> String {
+        let isolation = match self.isolation {
+            Isolation::ReadCommitted => "READ COMMITTED",
+            Isolation::RepeatableRead => "REPEATABLE READ",
+            Isolation::Serializable => "SERIALIZABLE",
+        };
+        let access = if self.is_read_only { "READ ONLY" } else { "READ WRITE" };
+        let deferrable = if self.is_deferrable { " DEFERRABLE" } else { "" };
+        format!("BEGIN ISOLATION LEVEL {isolation} {access}{deferrable}")
+    }
+}
+
+/// A transaction that is open.
+pub struct Transaction<'a> {
+    held: &'a mut Held,
+    slow: Duration,
+    /// A statement failed, so PostgreSQL will answer a COMMIT with ROLLBACK.
+    is_aborted: bool,
+}
+
+impl Transaction<'_> {
+    pub fn one(&mut self, query: &Query, params: Params<'_>) -> Result<Row> {
+        let row = self.all(query, params)?.into_iter().next();
+        row.ok_or_else(|| Error::internal(format!("{} answered no row", query.name)))
+    }
+
+    pub fn maybe(&mut self, query: &Query, params: Params<'_>) -> Result<Option<Row>> {
+        Ok(self.all(query, params)?.into_iter().next())
+    }
+
+    pub fn all(&mut self, query: &Query, params: Params<'_>) -> Result<Vec<Row>> {
+        self.run(query, |connection, statement| connection.client().query(statement, params))
+    }
+
+    pub fn exec(&mut self, query: &Query, params: Params<'_>) -> Result<u64> {
+        self.run(query, |connection, statement| connection.client().execute(statement, params))
+    }
+
+    fn run<T>(
+        &mut self,
+        query: &Query,
+        act: impl FnOnce(&mut Connection, &postgres::Statement) -> Result<T, postgres::Error>,
+    ) -> Result<T> {
+        let start = Instant::now();
+        let time = self.held.pool().query_time();
+        let connection = self.held.connection();
+        connection.guard.allow(time);
+        let result = connection.prepare(query.text).and_then(|statement| act(connection, &statement));
+        if start.elapsed() >= self.slow {
+            log::warn!(target: "mainstay::slow", "{} took {} ms", query.name, start.elapsed().as_millis());
+        }
+        result.map_err(|error| {
+            self.is_aborted = true;
+            if is_stale_statement(&error) {
+                self.held.connection().forget_statements();
+            }
+            told(error, query.name)
+        })
+    }
+}
+
+impl Session {
+    /// Runs `act` in a transaction and commits it. When others were in its way (a serialization failure, a deadlock, a
+    /// statement prepared before a migration), all of it is run again; so is a transaction whose connection died before
+    /// the commit was sent. Whoever gets an `Ok` can rely on the commit.
+    pub fn transaction<T>(
+        &mut self,
+        options: TransactionOptions,
+        mut act: impl FnMut(&mut Transaction<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let mut attempt = 1;
+        loop {
+            let error = match self.attempt_transaction(options, &mut act) {
+                Ok(value) => return Ok(value),
+                Err(Failure::Final(error)) => return Err(error),
+                Err(Failure::NothingHappened(error)) => error,
+            };
+            if attempt == ATTEMPTS_MAX {
+                return Err(error);
+            }
+            if self.held().connection().is_closed() {
+                self.replace()?;
+            }
+            std::thread::sleep(pause(attempt));
+            attempt += 1;
+        }
+    }
+
+    fn attempt_transaction<T>(
+        &mut self,
+        options: TransactionOptions,
+        act: &mut impl FnMut(&mut Transaction<'_>) -> Result<T>,
+    ) -> Result<T, Failure> {
+        let slow = self.slow();
+        let held = self.held();
+        batch(held, &options.begin()).map_err(Failure::before_commit)?;
+        let mut transaction = Transaction { held, slow, is_aborted: false };
+        let result = act(&mut transaction);
+        let is_aborted = transaction.is_aborted;
+        match result {
+            Ok(value) if !is_aborted => self.commit(options).map(|()| value),
+            Ok(_) => {
+                self.roll_back();
+                Err(Failure::Final(Error::internal("a statement of the transaction failed, so nothing was committed")))
+            }
+            Err(error) => {
+                self.roll_back();
+                Err(Failure::before_commit(error))
+            }
+        }
+    }
+
+    fn roll_back(&mut self) {
+        // If it fails, the connection is closed, and the server rolls back by itself.
+        let _ = batch(self.held(), "ROLLBACK");
+    }
+
+    fn commit(&mut self, options: TransactionOptions) -> Result<(), Failure> {
+        let xid = match options.is_read_only {
+            true => None,
+            false => self.transaction_id().map_err(Failure::before_commit)?,
+        };
+        let Err(error) = batch(self.held(), "COMMIT") else { return Ok(()) };
+        match xid {
+            // The server answered, and said no: a deferred constraint, or a serialization failure.
+            _ if error.sql_state().is_some() && !self.held().connection().is_closed() => {
+                self.roll_back();
+                Err(Failure::before_commit(error))
+            }
+            // It wrote nothing, so there is nothing to find out.
+            None => Err(Failure::NothingHappened(error)),
+            Some(xid) => self.resolve(&xid, error),
+        }
+    }
+
+    /// The transaction's id, if it has written anything.
+    fn transaction_id(&mut self) -> Result<Option<String>> {
+        const QUERY: Query = crate::sql!("db/transaction_id");
+        let time = self.held().pool().query_time();
+        let connection = self.held().connection();
+        connection.guard.allow(time);
+        let row = connection
+            .prepare(QUERY.text)
+            .and_then(|statement| connection.client().query_one(&statement, &[]))
+            .map_err(|error| told(error, QUERY.name))?;
+        Ok(row.get(0))
+    }
+
+    /// Finds out what became of a commit whose answer was lost.
+    fn resolve(&mut self, xid: &str, lost: Error) -> Result<(), Failure> {
+        const QUERY: Query = crate::sql!("db/transaction_status");
+        for _ in 0..RESOLVE_ATTEMPTS {
+            let status = self.replace().and_then(|()| self.one(&QUERY, &[&xid]));
+            match status.map(|row| row.get::<_, Option<String>>(0)).as_ref().map(Option::as_deref) {
+                Ok(Some("committed")) => return Ok(()),
+                Ok(Some("aborted")) => return Err(Failure::NothingHappened(lost)),
+                // Still in progress: the server has not noticed yet that nobody listens.
+                _ => std::thread::sleep(RESOLVE_PAUSE),
+            }
+        }
+        let message =
+            "the connection was lost while committing, and it could not be found out whether the change was made";
+        Err(Failure::Final(Error::database_unavailable(message).because(lost)))
+    }
+}
+
+/// Why a transaction did not come about.
+enum Failure {
+    /// Nothing has been committed, and trying again may help.
+    NothingHappened(Error),
+    Final(Error),
+}
+
+impl Failure {
+    /// What an error before the commit means.
+    fn before_commit(error: Error) -> Failure {
+        let is_transient = match error.sql_state() {
+            Some(state) => {
+                matches!(
+                    *state,
+                    SqlState::T_R_SERIALIZATION_FAILURE
+                        | SqlState::T_R_DEADLOCK_DETECTED
+                        | SqlState::FEATURE_NOT_SUPPORTED
+                        | SqlState::INVALID_SQL_STATEMENT_NAME
+                        | SqlState::ADMIN_SHUTDOWN
+                )
+            }
+            None => error.code == Code::DatabaseUnavailable && error.database().is_some_and(postgres::Error::is_closed),
+        };
+        if is_transient { Failure::NothingHappened(error) } else { Failure::Final(error) }
+    }
+}
+
+/// Runs a command without parameters.
+fn batch(held: &mut Held, text: &str) -> Result<()> {
+    let time = held.pool().query_time();
+    let connection = held.connection();
+    connection.guard.allow(time);
+    connection.client().batch_execute(text).map_err(|error| told(error, text))
+}
+
+/// A random time before the next attempt, longer from one to the next.
+fn pause(attempt: u32) -> Duration {
+    let random = uuid::Uuid::now_v7().as_bytes()[15];
+    BACKOFF * (1 << attempt.min(6)) * u32::from(random) / 255
+}

@@ -1,0 +1,8 @@
+//! mainstay keeps what an internal platform must not lose, on PostgreSQL.
+//!
+//! The modules, each of which uses only those above it:
+
+pub mod error;
+pub mod config;
+pub mod sql;
+pub mod db;

@@ -1,0 +1,3 @@
+//! The tests of mainstay, through its doors: the binary, HTTP, and the database.
+
+#![allow(clippy::unwrap_used, unreachable_pub)] // support code of tests is test code
