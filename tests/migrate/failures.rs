@@ -13,7 +13,7 @@ fn a_failure_shows_file_line_and_caret_and_leaves_nothing_of_the_file() {
         ("001_a.sql", "CREATE TABLE a (id int, name text);"),
         (
             "002_b.sql",
-            "-- Ä ö ü\nCREATE TABLE b (id int);\nINSERT INTO a\n\tSELECT 'ß', nam FROM a;\nCREATE TABLE c ();\n",
+            "-- Ä ö ü\nCREATE TABLE b (id int);\nCREATE TABLE e AS\n\tSELECT 'ß', nam FROM a;\nCREATE TABLE c ();\n",
         ),
         ("003_c.sql", "CREATE TABLE d (id int);"),
     ]);
