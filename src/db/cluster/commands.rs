@@ -116,6 +116,7 @@ fn stop_server(home: &Home) -> Result<bool> {
     let data = home.data();
     let Some(found) = Found::on(&data) else { return Ok(false) };
     Server::adopt(&found).stop(&data)?;
+    home.remove_far_socket_folder();
     // The next server has another name, so a file that stays does no harm.
     let _ = fs::remove_file(home.background());
     Ok(true)

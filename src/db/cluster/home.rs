@@ -251,6 +251,14 @@ impl Home {
         Ok(folder)
     }
 
+    /// Tidies up after a server that has been stopped.
+    pub(super) fn remove_far_socket_folder(&self) {
+        if let Ok(metadata) = fs::metadata(self.data()) {
+            // Seldom there; and what somebody else has put into it stays.
+            let _ = fs::remove_dir(self.far_socket_folder(metadata.uid()));
+        }
+    }
+
     fn far_socket_folder(&self, user: u32) -> PathBuf {
         let mut hasher = DefaultHasher::new();
         self.root.hash(&mut hasher);

@@ -22,7 +22,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use self::home::{Home, Lock};
-use self::server::{Found, START_MAX, Server};
+use self::server::{Found, START_MAX, START_QUIET, Server};
 use self::supervisor::Supervisor;
 use super::Binaries;
 use crate::config::Address;
@@ -93,6 +93,7 @@ struct Running {
 /// the lock is kept.
 fn run(home: &Home, say: &mut dyn FnMut(&str)) -> Result<(Running, Lock, Address)> {
     let start = Instant::now();
+    let mut is_told = false;
     loop {
         let lock = home.lock(say)?;
         if let Some(mut running) = try_run(home, say)? {
@@ -117,6 +118,10 @@ fn run(home: &Home, say: &mut dyn FnMut(&str)) -> Result<(Running, Lock, Address
                 home.log().display()
             )));
         }
+        if start.elapsed() > START_QUIET && !is_told {
+            say("Waiting for PostgreSQL, which somebody else is starting or stopping, or which recovers from a crash");
+            is_told = true;
+        }
         thread::sleep(POLL);
     }
 }
@@ -137,7 +142,11 @@ fn try_run(home: &Home, say: &mut dyn FnMut(&str)) -> Result<Option<Running>> {
     }
     let Some(owner) = home.try_own()? else { return Ok(None) };
     let binaries = match home.version()? {
-        Some(version) => Binaries::find_for(&home.data(), version)?,
+        Some(version) => {
+            // Without it the server would be of no use, and better not be started.
+            home.password()?;
+            Binaries::find_for(&home.data(), version)?
+        }
         None => {
             let binaries = Binaries::find()?;
             say(&format!("Making a PostgreSQL {} cluster in {}", binaries.version, home.root().display()));

@@ -24,7 +24,7 @@ pub(super) const START_MAX: Duration = Duration::from_secs(300);
 /// How long processes of a server that was killed may hold on to its memory.
 const LINGER_MAX: Duration = Duration::from_secs(10);
 /// After this time without success it is said that the start takes long.
-const START_QUIET: Duration = Duration::from_secs(3);
+pub(super) const START_QUIET: Duration = Duration::from_secs(3);
 /// How long an orderly stop may take: it ends all sessions and writes everything to the disk.
 const STOP_MAX: Duration = Duration::from_secs(60);
 /// How long the stop after that may take, which leaves the rest to the next start.
@@ -77,16 +77,20 @@ impl Server {
         goes_on: &dyn Fn() -> bool,
     ) -> Result<Server> {
         let socket = home.make_socket_folder(binaries)?;
-        remove_stale_file(&home.data());
+        let data = home.data();
         let start = Instant::now();
         loop {
+            for file in [data.join("postmaster.pid"), socket.join(".s.PGSQL.5432.lock")] {
+                remove_stale_file(&file, &data);
+            }
             let log = Log::open(&home.log())?;
             let error = match Server::try_start(home, binaries, &socket, &log, say, goes_on) {
                 Ok(server) => return Ok(server),
                 Err(error) => error,
             };
             // Processes of a server that was killed end by themselves, but only when they notice.
-            let lingers = log.tail().contains("pre-existing shared memory block");
+            let tail = log.tail();
+            let lingers = tail.contains("pre-existing shared memory block") || tail.contains("FATAL:  lock file");
             if !lingers || !goes_on() || start.elapsed() > LINGER_MAX {
                 return Err(error);
             }
@@ -189,12 +193,11 @@ fn serves(process: u32, data: &Path) -> bool {
     }
 }
 
-/// Removes a `postmaster.pid` that PostgreSQL would take for a running server's although no process works in the folder:
-/// its number has been given to another process, or the file is empty after a full disk or a power cut. Of all others
-/// PostgreSQL judges better, because it knows whose memory it shares.
-fn remove_stale_file(data: &Path) {
-    let file = data.join("postmaster.pid");
-    let (Ok(text), Ok(data)) = (fs::read_to_string(&file), fs::canonicalize(data)) else { return };
+/// Removes a file with a server's process if PostgreSQL would believe it although no process works in the data folder:
+/// the number has been given to another process, or nobody has taken note yet that the server is dead, or the file is
+/// empty after a full disk or a power cut. Of all others PostgreSQL judges better, because it knows whose memory it shares.
+fn remove_stale_file(file: &Path, data: &Path) {
+    let (Ok(text), Ok(data)) = (fs::read_to_string(file), fs::canonicalize(data)) else { return };
     let process = text.lines().next().and_then(|line| line.trim().parse().ok()).and_then(pid);
     let is_believed = process.is_none_or(|process| test_kill_process(process).is_ok());
     // Only where the system says what each process does.

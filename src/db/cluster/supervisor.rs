@@ -102,7 +102,11 @@ impl Watch {
         let mut trimmed = Instant::now();
         loop {
             match self.order.load(Ordering::Acquire) {
-                STOPPING if self.owner.is_some() => return self.server.stop(&data),
+                STOPPING if self.owner.is_some() => {
+                    self.server.stop(&data)?;
+                    self.home.remove_far_socket_folder();
+                    return Ok(());
+                }
                 STOPPING | RELEASING => {
                     self.server.release();
                     return Ok(());
