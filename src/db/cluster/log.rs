@@ -13,6 +13,8 @@ use crate::error::{Error, Result};
 const LOG_BYTES_MAX: u64 = 10 * 1024 * 1024;
 const QUOTED_BYTES_MAX: u64 = 64 * 1024;
 const QUOTED_LINES_MAX: usize = 10;
+/// The system's words, and PostgreSQL's when only a part of a block went to the disk.
+const DISK_IS_FULL: [&str; 2] = ["No space left on device", "Check free disk space"];
 
 /// A log and the place in it where what one program says begins.
 pub(super) struct Log {
@@ -54,7 +56,7 @@ impl Log {
     /// Why the program failed, as far as its words tell.
     pub(super) fn failure(&self, what: &str, data: &Path) -> Error {
         let tail = self.tail();
-        let advice = if tail.contains("No space left on device") {
+        let advice = if DISK_IS_FULL.iter().any(|words| tail.contains(words)) {
             format!("the disk that holds {} is full: free some space, and start again", data.display())
         } else if tail.contains("Permission denied") {
             format!("it may not use {}, or something in it: look at the owners and rights", data.display())
@@ -74,5 +76,42 @@ pub(super) fn trim(path: &Path) {
         // A log that cannot be trimmed now will be later.
         let _ = fs::copy(path, path.with_extension("old"));
         let _ = OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(0));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_from_what_postgresql_says_now_and_not_from_what_it_said_before() {
+        let path = std::env::temp_dir().join(format!("mainstay-log-{}", std::process::id()));
+        let log = Log::open(&path).unwrap();
+        writeln!(&log.file, "FATAL:  could not extend file\nHINT:  Check free disk space.").unwrap();
+        let message = log.failure("It failed", Path::new("/data")).to_string();
+        assert!(message.starts_with("It failed: the disk that holds /data is full"), "{message}");
+        assert!(message.ends_with("HINT:  Check free disk space."), "{message}");
+
+        let log = Log::open(&path).unwrap();
+        writeln!(&log.file, "FATAL:  something else").unwrap();
+        let message = log.failure("It failed", Path::new("/data")).to_string();
+        assert!(!message.contains("full"), "{message}");
+        fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn a_log_that_has_grown_too_long_is_trimmed_while_it_is_written_to() {
+        let path = std::env::temp_dir().join(format!("mainstay-long-log-{}", std::process::id()));
+        let log = Log::open(&path).unwrap();
+        log.file.set_len(LOG_BYTES_MAX + 1).unwrap();
+        trim(&path);
+        writeln!(&log.file, "after").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "after\n");
+        let old = path.with_extension("old");
+        assert_eq!(fs::metadata(&old).unwrap().len(), LOG_BYTES_MAX + 1);
+        fs::remove_file(old).unwrap();
+        fs::remove_file(path).unwrap();
     }
 }
