@@ -4,6 +4,8 @@
 
 mod support;
 mod harness;
+mod config;
+mod cli;
 mod pools;
 mod cluster;
 mod migrate;

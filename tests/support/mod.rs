@@ -1,5 +1,6 @@
 //! What the tests stand on: a PostgreSQL of their own, and a fresh database for each that asks.
 
+pub mod binary;
 pub mod database;
 pub mod proxy;
 pub mod folder;
