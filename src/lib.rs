@@ -7,3 +7,5 @@ pub mod config;
 pub mod sql;
 pub mod db;
 pub mod migrate;
+pub mod serve;
+pub mod cli;

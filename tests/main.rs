@@ -5,3 +5,5 @@
 mod support;
 mod harness;
 mod pools;
+mod cluster;
+mod migrate;

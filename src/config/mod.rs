@@ -15,7 +15,7 @@ use std::time::Duration;
 
 pub use address::{Address, Security};
 pub use settings::{SETTINGS, Setting};
-pub use value::{Kind, Value, show_duration};
+pub use value::{Kind, Value, show_duration, show_time};
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -75,6 +75,13 @@ impl Dialer {
         })
     }
 
+    /// Opens a connection for work that takes as long as it takes, as migrations do.
+    pub fn dial_unguarded(&self) -> Result<Client> {
+        let mut connection = self.dial()?;
+        connection.guard.lift();
+        connection.client.take().ok_or_else(|| Error::internal("a new connection has no client"))
+    }
+
     /// Connects in a thread that can be left alone when the server accepts and says nothing.
     fn dial_aside(&self, manager: PostgresConnectionManager<Connector>) -> Result<Client> {
         let timed_out = || Error::database_unavailable(format!("{} does not answer", self.address));

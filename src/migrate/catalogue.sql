@@ -17,7 +17,6 @@ extension_member AS (
 ),
 relation AS (
     SELECT
-        class.oid,
         class.relkind AS kind,
         format('%I.%I', namespace.name, class.relname) AS name,
         class.*
@@ -146,7 +145,7 @@ UNION ALL
 SELECT
     'trigger',
     format('%I on %s', trigger.tgname, relation.name),
-    pg_get_triggerdef(trigger.oid) || CASE trigger.tgenabled WHEN 'O' THEN '' ELSE ' (' || trigger.tgenabled || ')' END
+    pg_get_triggerdef(trigger.oid) || CASE trigger.tgenabled WHEN 'O' THEN '' ELSE format(' (%s)', trigger.tgenabled) END
 FROM pg_trigger AS trigger
 JOIN relation ON relation.oid = trigger.tgrelid
 WHERE NOT trigger.tgisinternal

@@ -69,11 +69,10 @@ impl Run<'_> {
             let begun = Instant::now();
             let result = if in_steps { self.steps(client) } else { self.batch(client) };
             let Err(stop) = result else { return Ok(()) };
-            if client.is_closed() {
+            // The failed transaction is still open, unless the connection is gone.
+            if is_gone(client, &stop.error) || client.batch_execute("ROLLBACK").is_err() {
                 return Err(self.lost(stop.error));
             }
-            // The failed transaction is still open.
-            client.batch_execute("ROLLBACK")?;
             if is_passing(&stop.error) && attempt < self.options.attempts {
                 self.pause(client, attempt, &stop.error, &self.statements, report);
                 attempt += 1;
@@ -126,10 +125,9 @@ impl Run<'_> {
                 break;
             }
         }
-        if !client.is_closed() {
-            client.batch_execute(RESET)?;
-        }
+        let reset = client.batch_execute(RESET);
         result?;
+        reset?;
         let record = (self.script.record)(&milliseconds(begun).to_string());
         client.batch_execute(&record).map_err(Error::from)
     }
@@ -149,7 +147,7 @@ impl Run<'_> {
             let stopped = |error| Stop { error, byte: Some(place), context: None };
             let result = result.map_err(stopped).and_then(|()| self.execute(client, statement));
             let Err(stop) = result else { return Ok(()) };
-            if client.is_closed() {
+            if is_gone(client, &stop.error) {
                 return Err(self.lost(stop.error));
             }
             if is_passing(&stop.error) && attempt < self.options.attempts {
@@ -235,6 +233,12 @@ impl Run<'_> {
 fn is_passing(error: &postgres::Error) -> bool {
     let passing = [SqlState::LOCK_NOT_AVAILABLE, SqlState::T_R_DEADLOCK_DETECTED, SqlState::T_R_SERIALIZATION_FAILURE];
     error.code().is_some_and(|code| passing.contains(code))
+}
+
+/// Whether the server has ended the session. The driver learns of it only a moment later.
+fn is_gone(client: &Client, error: &postgres::Error) -> bool {
+    let endings = [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::IDLE_SESSION_TIMEOUT];
+    client.is_closed() || error.code().is_none_or(|code| endings.contains(code))
 }
 
 /// The character of the sent text at which PostgreSQL saw the error, counted from 0.

@@ -76,14 +76,14 @@ fn in_scratch(
     let name = format!("mainstay_verify_{:016x}", RandomState::new().build_hasher().finish());
     create_like(client, &name)?;
     let result = connect(&name).and_then(|mut scratch| {
-        runner::migrate(&mut scratch, migrations, &Options::default(), &mut |_| {})?;
+        runner::migrate(&mut scratch, migrations, &Options::default(), &mut |_| {}).map_err(|error| {
+            let message = format!("the migrations do not run in an empty database:\n{}", error.message);
+            Error::new(error.code, message).because(error)
+        })?;
         catalogue::read(&mut scratch)
     });
-    let dropped = client.batch_execute(&format!("DROP DATABASE {} WITH (FORCE)", identifier(&name)));
-    let catalogue = result.map_err(|error| {
-        let message = format!("the migrations do not run in an empty database:\n{}", error.message);
-        Error::new(error.code, message).because(error)
-    })?;
+    let dropped = client.batch_execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", identifier(&name)));
+    let catalogue = result?;
     dropped.map_err(|error| {
         Error::internal(format!("the scratch database {name} could not be dropped: drop it by hand")).because(error)
     })?;

@@ -2,7 +2,10 @@
 
 pub mod database;
 pub mod proxy;
+pub mod folder;
+pub mod other;
 pub mod server;
 pub mod wait;
 
 pub use database::database;
+pub use folder::folder;

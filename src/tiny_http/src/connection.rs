@@ -89,6 +89,8 @@ pub(crate) struct Connection {
     reads_to_end: bool,
     /// A request has been rejected and not counted yet.
     is_rejected: bool,
+    /// There were too many connections, and it is here only to be told so.
+    pub(crate) is_refused: bool,
     is_aborted: bool,
     /// Why the body of the request could not be read.
     pub(crate) broken: Option<Reject>,
@@ -114,6 +116,7 @@ impl Connection {
             has_unread: false,
             reads_to_end: false,
             is_rejected: false,
+            is_refused: false,
             is_aborted: false,
             broken: None,
             progress: 0,
@@ -134,7 +137,7 @@ impl Connection {
         loop {
             if self.has_output() {
                 match self.flush() {
-                    Ok(true) => {}
+                    Ok(true) => self.output = Vec::new(),
                     Ok(false) => return Verdict::Wait,
                     Err(_) => return Verdict::Close,
                 }
@@ -143,7 +146,10 @@ impl Connection {
                 return self.linger();
             }
             match self.reader.advance(limits) {
-                Ok(Step::Request) => return Verdict::Request,
+                Ok(Step::Request) => {
+                    self.timer.stop();
+                    return Verdict::Request;
+                }
                 Ok(Step::Drained) => continue,
                 Ok(Step::MoreAfterContinue) => {
                     self.output.extend_from_slice(CONTINUE);
@@ -187,6 +193,13 @@ impl Connection {
         result.map(|(count, _)| count)
     }
 
+    /// Answers a connection that cannot be served, and closes.
+    pub(crate) fn refuse(&mut self, reject: Reject) {
+        self.reject(reject);
+        self.is_rejected = false;
+        self.is_refused = true;
+    }
+
     /// Answers a request that cannot be served, and closes.
     pub(crate) fn reject(&mut self, reject: Reject) {
         let mut response = Response::from_string(format!("{}\n", reject.detail)).with_status_code(reject.status);
@@ -217,7 +230,6 @@ impl Connection {
     fn linger(&mut self) -> Verdict {
         if self.stage == Stage::Closing {
             self.stage = Stage::Lingering;
-            self.reader.forget();
             self.socket.shutdown(Shutdown::Write);
             self.has_unread = true;
         }
@@ -225,7 +237,10 @@ impl Connection {
             match self.fill() {
                 Ok(0) => return Verdict::Close,
                 Ok(_) => self.reader.input.consume(self.reader.input.data().len()),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Verdict::Wait,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.reader.forget();
+                    return Verdict::Wait;
+                }
                 Err(_) => return Verdict::Close,
             }
         }
@@ -236,6 +251,9 @@ impl Connection {
     pub(crate) fn finish(&mut self, is_kept: bool) -> bool {
         self.broken = None;
         self.timer.stop();
+        if !self.has_output() {
+            self.output = Vec::new();
+        }
         if is_kept {
             self.reader.finish();
             return false;
@@ -259,7 +277,7 @@ impl Connection {
         self.is_aborted = true;
     }
 
-    /// Writes no more, and closes as soon as the client does.
+    /// Writes no more, and gives the memory back.
     pub(crate) fn abandon_output(&mut self) {
         self.output = Vec::new();
         self.sent = 0;
@@ -284,6 +302,11 @@ impl Connection {
             (Stage::Open, Phase::Request) => Wait::Thread,
             (Stage::Closing | Stage::Lingering, _) => Wait::Linger,
         }
+    }
+
+    /// Whether a request has come, or begun to come, and its reply is not on the way to the last byte.
+    pub(crate) fn is_owed_a_reply(&self) -> bool {
+        !matches!(self.wait(), Wait::Idle | Wait::Linger | Wait::Drain)
     }
 
     /// When the connection would be given up, if it waits on.

@@ -49,6 +49,11 @@ const SERIALS: u64 = 1 << 10;
 /// Memory of a connection that is too little to count.
 const UNCOUNTED_BYTES: usize = 8 << 10;
 
+/// How long a shutdown waits for connections that threads have only for a moment.
+const SETTLE_TIME: Duration = Duration::from_secs(1);
+
+const TOO_MUCH_MEMORY: Reject = Reject::new(503, "the server has too much to remember; try again");
+
 /// What all threads share.
 #[derive(Debug)]
 pub(crate) struct Engine {
@@ -60,7 +65,9 @@ pub(crate) struct Engine {
     unblock: OwnedFd,
     closed: OwnedFd,
     slots: Slots,
-    live: AtomicUsize,
+    /// Connections that are served, and those that are only told that there are too many.
+    admitted: AtomicUsize,
+    refused: AtomicUsize,
     addresses: Mutex<HashMap<IpAddr, usize>>,
     memory: AtomicUsize,
     /// No more connections, and each is closed after its reply.
@@ -68,6 +75,10 @@ pub(crate) struct Engine {
     /// No more requests.
     is_closed: AtomicBool,
     is_accept_paused: AtomicBool,
+    /// Replies that are not written yet are not waited for.
+    is_cutting: AtomicBool,
+    /// Requests without a whole reply that came back to a server that cuts them off.
+    late_cuts: AtomicUsize,
     /// Told whenever a connection ends.
     ended: (Mutex<()>, Condvar),
 }
@@ -89,7 +100,10 @@ impl Engine {
             unblock,
             closed,
             slots: Slots::new(limits.connections.min(CONNECTIONS_MAX) + SPARE_SLOTS),
-            live: AtomicUsize::new(0),
+            admitted: AtomicUsize::new(0),
+            refused: AtomicUsize::new(0),
+            is_cutting: AtomicBool::new(false),
+            late_cuts: AtomicUsize::new(0),
             addresses: Mutex::default(),
             memory: AtomicUsize::new(0),
             is_closing: AtomicBool::new(false),
@@ -149,6 +163,7 @@ impl Engine {
                     connection.note_event(flags);
                     if let Some(connection) = self.drive(connection) {
                         self.counters.requests.add();
+                        connection.socket.set_owed(true);
                         on_request();
                         return Ok(Some(connection));
                     }
@@ -198,7 +213,7 @@ impl Engine {
                 return None;
             }
             if !self.charge(&mut connection) {
-                connection.reject(Reject::new(503, "the server has too much to remember; try again"));
+                connection.reject(TOO_MUCH_MEMORY);
                 continue;
             }
             connection.set_timer(Instant::now(), &self.limits);
@@ -224,9 +239,26 @@ impl Engine {
         if self.is_closed.load(Ordering::Acquire)
             && let Some(connection) = self.slots.take(token)
         {
-            self.flush_and_close(connection);
+            match self.is_cutting.load(Ordering::Acquire) {
+                true => {
+                    self.late_cuts.fetch_add(usize::from(connection.is_owed_a_reply()), Ordering::AcqRel);
+                    self.close(connection);
+                }
+                false => self.flush_and_close(connection),
+            }
         }
         None
+    }
+
+    /// As [`Engine::drive`], but leaves a request to a thread that asks for one.
+    fn drive_aside(&self, mut connection: Box<Connection>) {
+        while let Some(back) = self.drive(connection) {
+            connection = back;
+            if self.charge(&mut connection) {
+                return self.requeue(connection);
+            }
+            connection.reject(TOO_MUCH_MEMORY);
+        }
     }
 
     /// Ends a connection after what it has to say.
@@ -264,22 +296,28 @@ impl Engine {
         if connection.finish(is_kept && !self.is_closing()) {
             return self.close(connection);
         }
-        if let Some(connection) = self.drive(connection) {
-            // The next request has come already, but this thread has its own way to go.
-            self.requeue(connection);
-        }
+        connection.socket.set_owed(false);
+        // If the next request has come already, it is for another: this thread has its own way to go.
+        self.drive_aside(connection);
     }
 
     /// Ends a connection that the caller holds.
     pub(crate) fn close(&self, connection: Box<Connection>) {
         self.slots.remove(connection.token);
         self.memory.fetch_sub(connection.charged, Ordering::Relaxed);
-        let peer = connection.peer;
+        let (peer, is_refused) = (connection.peer, connection.is_refused);
         drop(connection);
-        self.discount(peer);
+        match is_refused {
+            true => drop(self.refused.fetch_sub(1, Ordering::AcqRel)),
+            false => self.discount(peer),
+        }
+        if self.is_closing() {
+            drop(lock(&self.ended.0));
+            self.ended.1.notify_all();
+        }
     }
 
-    /// Counts a connection less.
+    /// Counts a connection that was served less.
     fn discount(&self, peer: Option<SocketAddr>) {
         if let (Some(_), Some(peer)) = (self.limits.connections_per_address, peer) {
             let mut addresses = lock(&self.addresses);
@@ -291,11 +329,7 @@ impl Engine {
                 }
             }
         }
-        self.live.fetch_sub(1, Ordering::AcqRel);
-        if self.is_closing() {
-            drop(lock(&self.ended.0));
-            self.ended.1.notify_all();
-        }
+        self.admitted.fetch_sub(1, Ordering::AcqRel);
     }
 
     /// Counts the memory that a connection holds while it waits. Answers no if a body would make it too much.
@@ -305,11 +339,11 @@ impl Engine {
         if memory == connection.charged {
             return true;
         }
-        let total = self.memory.fetch_add(memory, Ordering::Relaxed) + memory;
-        self.memory.fetch_sub(connection.charged, Ordering::Relaxed);
+        self.memory.fetch_add(memory, Ordering::Relaxed);
+        let total = self.memory.fetch_sub(connection.charged, Ordering::Relaxed) - connection.charged;
         let has_grown = memory > connection.charged;
         connection.charged = memory;
-        !(has_grown && total > self.limits.memory_bytes && connection.wait() == Wait::Body)
+        !(has_grown && total > self.limits.memory_bytes && matches!(connection.wait(), Wait::Body | Wait::Thread))
     }
 
     /// Whether so many bytes of a reply may be kept for a client that is slow to take them.
@@ -325,6 +359,8 @@ impl Engine {
             match listener.accept() {
                 Ok((socket, peer)) => self.admit(socket, peer),
                 Err(Errno::AGAIN) => break,
+                // Without a descriptor to spare the kernel says so before it looks whether anybody waits.
+                Err(Errno::MFILE | Errno::NFILE) if !listener.has_waiting() => break,
                 Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => return self.pause_accept(),
                 // The others are about a connection that is gone again.
                 Err(_) => {}
@@ -355,10 +391,22 @@ impl Engine {
             });
         }
         idle.sort_unstable();
-        for (_, index) in idle.into_iter().take(FREED_AT_ONCE) {
+        let mut freed = 0;
+        for (_, index) in idle {
+            if freed == FREED_AT_ONCE {
+                break;
+            }
             let is_idle = |connection: &Connection| connection.wait() == Wait::Idle;
-            if let Some(connection) = self.slots.take_if(index, is_idle) {
-                self.close(connection);
+            let Some(mut connection) = self.slots.take_if(index, is_idle) else { continue };
+            // A request may have come that no thread has seen yet.
+            connection.note_event(EventFlags::all());
+            match connection.step(&self.limits) {
+                Verdict::Wait if !is_idle(&connection) => self.requeue(connection),
+                Verdict::Request | Verdict::Again => self.requeue(connection),
+                Verdict::Wait | Verdict::Close => {
+                    self.close(connection);
+                    freed += 1;
+                }
             }
         }
         self.gate.wake_keeper();
@@ -367,24 +415,30 @@ impl Engine {
     /// Takes a new connection in, or tells it why not.
     fn admit(&self, socket: Socket, peer: Option<SocketAddr>) {
         self.counters.connections.add();
-        let is_full = self.live.fetch_add(1, Ordering::AcqRel) >= self.limits.connections;
+        let limit = self.limits.connections.min(CONNECTIONS_MAX);
+        let is_full = self.admitted.fetch_add(1, Ordering::SeqCst) >= limit;
         let is_refused = !self.count_address(peer) || is_full;
+        if is_refused {
+            self.counters.refused.add();
+            self.discount(peer);
+            if self.refused.fetch_add(1, Ordering::SeqCst) >= SPARE_SLOTS {
+                // It cannot even be told that it is refused.
+                self.refused.fetch_sub(1, Ordering::AcqRel);
+                return;
+            }
+        }
         let socket = Arc::new(socket);
         let limits = &self.limits;
         let token = self.slots.insert(socket.clone(), |token| {
             let mut connection = Box::new(Connection::new(token, socket.clone(), peer));
             if is_refused {
-                connection.reject(Reject::new(503, "too many connections; try again"));
+                connection.refuse(Reject::new(503, "too many connections; try again"));
             }
             connection.interest = READS;
             connection.set_timer(Instant::now(), limits);
             connection
         });
-        if is_refused {
-            self.counters.refused.add();
-        }
-        // Without a slot it cannot even be told that it is refused.
-        let Some(token) = token else { return self.discount(peer) };
+        let token = token.expect("there are slots for all that are admitted, and the spare ones for the refused");
         let data = EventData::new_u64(token.as_u64());
         let is_added = socket.fd().and_then(|fd| Ok(epoll::add(&self.epoll, fd, data, READS)?)).is_ok();
         if !is_added || is_refused {
@@ -420,8 +474,8 @@ impl Engine {
             if connection.is_over(now, &self.limits) {
                 self.counters.timeouts.add();
                 self.close(connection);
-            } else if let Some(connection) = self.drive(connection) {
-                self.requeue(connection);
+            } else {
+                self.drive_aside(connection);
             }
         }
     }
@@ -451,7 +505,11 @@ impl Engine {
 
     /// Connections that are open now.
     pub(crate) fn live(&self) -> usize {
-        self.live.load(Ordering::Acquire)
+        self.admitted.load(Ordering::SeqCst) + self.refused.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn is_accept_paused(&self) -> bool {
+        self.is_accept_paused.load(Ordering::Acquire)
     }
 
     /// Bytes held by connections that no thread works on.
@@ -488,9 +546,7 @@ impl Engine {
             // A request may have come in this moment, so idle connections are looked at once more.
             if let Some(mut connection) = self.slots.take_if(index, |connection| connection.wait() == Wait::Idle) {
                 connection.note_event(EventFlags::all());
-                if let Some(connection) = self.drive(connection) {
-                    self.requeue(connection);
-                }
+                self.drive_aside(connection);
             }
         }
         let mut guard = lock(&self.ended.0);
@@ -509,19 +565,31 @@ impl Engine {
     /// how many requests got no answer, or not all of it.
     pub(crate) fn close_all(&self, cuts_replies: bool) -> usize {
         self.is_closing.store(true, Ordering::Release);
+        self.is_cutting.fetch_or(cuts_replies, Ordering::AcqRel);
         self.is_closed.store(true, Ordering::Release);
         drop(lock(&self.listener).take());
         let mut cut = 0;
+        let until = Instant::now() + SETTLE_TIME;
         for index in self.slots.indices() {
-            let is_to_end = |connection: &Connection| cuts_replies || connection.wait() != Wait::Flush;
-            if let Some(connection) = self.slots.take_if(index, is_to_end) {
-                cut += usize::from(!matches!(connection.wait(), Wait::Idle | Wait::Linger | Wait::Drain));
-                self.close(connection);
-            } else if cuts_replies && let Some(socket) = self.slots.socket_of_taken(index) {
-                cut += 1;
-                socket.shutdown(std::net::Shutdown::Both);
+            loop {
+                let is_to_end = |connection: &Connection| cuts_replies || connection.wait() != Wait::Flush;
+                if let Some(connection) = self.slots.take_if(index, is_to_end) {
+                    cut += usize::from(connection.is_owed_a_reply());
+                    self.close(connection);
+                } else if cuts_replies && let Some(socket) = self.slots.socket_of_taken(index) {
+                    let is_owed = socket.set_owed(false);
+                    if !is_owed && !socket.is_cut() && Instant::now() < until {
+                        // Some thread has it only for a moment, and then it will be known what it was.
+                        std::thread::sleep(Duration::from_micros(100));
+                        continue;
+                    }
+                    cut += usize::from(is_owed && !socket.is_cut());
+                    socket.cut();
+                }
+                break;
             }
         }
+        cut += self.late_cuts.swap(0, Ordering::AcqRel);
         let result = rustix::io::write(&self.closed, &1_u64.to_ne_bytes());
         debug_assert!(result.is_ok(), "the counter holds 2^64 - 2");
         self.gate.close();

@@ -29,10 +29,12 @@ const MEASURE_BUSY_MIN: Duration = Duration::from_millis(4);
 /// More places than any process has threads.
 const PLACES_MAX: usize = 1 << 16;
 
-/// A thread outside: in its handler after it lost its place, or gone.
+/// A thread outside: in the queue, or not in `recv()` at all.
 const OUT: u64 = 0;
+/// A thread in its handler after it lost its place.
+const AWAY: u64 = 1;
 /// A thread with a place that is in `recv()`.
-const WAITING: u64 = 1;
+const WAITING: u64 = 2;
 // Any other state: a thread with a place that works on its request of that number.
 
 /// What one thread is doing, as far as the gate cares.
@@ -83,6 +85,8 @@ impl Seat {
 struct Places {
     taken: Vec<Arc<Seat>>,
     queue: Vec<Arc<Seat>>,
+    /// Threads in their handlers that lost their places.
+    away: usize,
     ticks: u32,
 }
 
@@ -129,6 +133,10 @@ impl Gate {
             return true;
         }
         let mut places = self.lock();
+        if seat.state.load(Ordering::Acquire) == AWAY {
+            seat.state.store(OUT, Ordering::Release);
+            places.away -= 1;
+        }
         if self.is_closed.load(Ordering::Acquire) {
             return false;
         }
@@ -177,8 +185,10 @@ impl Gate {
     /// Gives the place up to the next in the queue.
     pub(crate) fn leave(&self, seat: &Arc<Seat>) {
         let mut places = self.lock();
-        if seat.state.swap(OUT, Ordering::AcqRel) != OUT {
-            places.taken.retain(|taken| !Arc::ptr_eq(taken, seat));
+        match seat.state.swap(OUT, Ordering::AcqRel) {
+            OUT => {}
+            AWAY => places.away -= 1,
+            _ => places.taken.retain(|taken| !Arc::ptr_eq(taken, seat)),
         }
         self.fill(&mut places);
     }
@@ -202,10 +212,10 @@ impl Gate {
     }
 
     /// Lets the keeper sleep, as deep as it says, until there is something for it to do.
-    pub(crate) fn sleep(&self, depth: u8, time: Duration) {
+    pub(crate) fn sleep(&self, depth: u8, time: Duration, has_work: impl FnOnce() -> bool) {
         self.sleep.store(depth, Ordering::SeqCst);
-        // Whoever began to work before he could see that the keeper sleeps did not wake it.
-        let is_needed = depth != AWAKE && self.has_queue() && self.is_busy(&self.lock());
+        // Whoever came or began to work before he could see that the keeper sleeps did not wake it.
+        let is_needed = has_work() || depth != AWAKE && self.has_queue() && self.is_busy(&self.lock());
         if !is_needed && !self.is_closed() {
             thread::park_timeout(time);
         }
@@ -244,8 +254,9 @@ impl Gate {
         places.taken.retain(|seat| {
             let state = seat.state.load(Ordering::Acquire);
             let is_stuck = state > WAITING && seat.seen.swap(state, Ordering::Relaxed) == state;
-            !(is_stuck && seat.state.compare_exchange(state, OUT, Ordering::AcqRel, Ordering::Relaxed).is_ok())
+            !(is_stuck && seat.state.compare_exchange(state, AWAY, Ordering::AcqRel, Ordering::Relaxed).is_ok())
         });
+        places.away += before - places.taken.len();
         let mut is_busy = places.taken.len() < before;
 
         places.ticks += 1;
@@ -255,6 +266,17 @@ impl Gate {
         self.fill(&mut places);
         is_busy |= self.is_busy(&places);
         is_busy
+    }
+
+    /// Looks whether there are more places than needed while nobody waits for one, when [`Gate::tick`] is not called.
+    pub(crate) fn settle(&self) {
+        if self.count.load(Ordering::Relaxed) > self.cores && !self.has_queue() {
+            let mut places = self.lock();
+            // Places that nobody has taken need not be given up one by one.
+            self.count.fetch_min((places.taken.len() + places.away).max(self.cores), Ordering::Relaxed);
+            self.measure(&mut places);
+            self.fill(&mut places);
+        }
     }
 
     /// Whether a thread with a place works on a request.
@@ -284,15 +306,17 @@ impl Gate {
         let count = if wanted > old { wanted } else { old - (old - wanted).div_ceil(4) };
         self.count.store(count, Ordering::Relaxed);
 
-        let mut surplus = places.taken.len().saturating_sub(count);
+        let before = places.taken.len();
+        let mut surplus = before.saturating_sub(count);
         places.taken.retain(|seat| {
             let state = seat.state.load(Ordering::Acquire);
             let is_surplus = surplus > 0
                 && state > WAITING
-                && seat.state.compare_exchange(state, OUT, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+                && seat.state.compare_exchange(state, AWAY, Ordering::AcqRel, Ordering::Relaxed).is_ok();
             surplus -= usize::from(is_surplus);
             !is_surplus
         });
+        places.away += before - places.taken.len();
     }
 
     /// Lets threads in from the queue while there are places.
@@ -306,10 +330,10 @@ impl Gate {
         self.queued.store(places.queue.len(), Ordering::Release);
     }
 
-    /// Threads with a place, and threads that wait for one.
+    /// Threads with a place or at work, and threads that wait for a place.
     pub(crate) fn counts(&self) -> (usize, usize) {
         let places = self.lock();
-        (places.taken.len(), places.queue.len())
+        (places.taken.len() + places.away, places.queue.len())
     }
 
     fn lock(&self) -> MutexGuard<'_, Places> {

@@ -281,7 +281,7 @@ impl Scanner {
             if line.is_empty() {
                 return Ok(Some(end + 1));
             }
-            if self.lines > limits.headers + 1 {
+            if self.lines > limits.headers.saturating_add(1) {
                 return Err(TOO_MANY_HEADERS);
             }
         }
@@ -293,7 +293,8 @@ impl Scanner {
     /// Looks whether a line, perhaps not a whole one, goes beyond the limits; of two, the one that it meets first.
     fn check(&self, line: &[u8], limits: &Limits) -> Result<(), Reject> {
         let line_bytes = line.strip_suffix(b"\r").unwrap_or(line).len();
-        let head_room = limits.head_bytes.saturating_sub(self.line_start);
+        // Behind the line there are at least its own end and the head's.
+        let head_room = limits.head_bytes.saturating_sub(self.line_start + 4);
         if line_bytes <= limits.line_bytes.min(head_room) {
             return Ok(());
         }

@@ -6,7 +6,9 @@ use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net as unix_net;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::{SocketAddrAny, SocketFlags};
 
 /// Connections that wait to be accepted; the system may allow fewer.
@@ -70,6 +72,12 @@ impl Listener {
         Ok(rustix::net::listen(self, BACKLOG)?)
     }
 
+    /// Whether a connection waits to be taken.
+    pub(crate) fn has_waiting(&self) -> bool {
+        let mut fds = [PollFd::new(self, PollFlags::IN)];
+        rustix::event::poll(&mut fds, Some(&Timespec::default())).is_ok_and(|count| count > 0)
+    }
+
     /// Takes a connection that waits to be taken, if there is one.
     pub(crate) fn accept(&self) -> rustix::io::Result<(Socket, Option<SocketAddr>)> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
@@ -77,9 +85,9 @@ impl Listener {
             Self::Tcp(listener) => {
                 let (socket, addr) = rustix::net::acceptfrom_with(listener, flags)?;
                 let addr = addr.and_then(|addr: SocketAddrAny| SocketAddr::try_from(addr).ok());
-                Ok((Socket(Some(socket)), addr))
+                Ok((Socket::new(socket), addr))
             }
-            Self::Unix(listener) => Ok((Socket(Some(rustix::net::accept_with(listener, flags)?)), None)),
+            Self::Unix(listener) => Ok((Socket::new(rustix::net::accept_with(listener, flags)?), None)),
         }
     }
 }
@@ -162,19 +170,45 @@ impl fmt::Display for ListenAddr {
 
 /// A connected socket that never blocks. A request made for a test has none: what is written goes nowhere.
 #[derive(Debug)]
-pub(crate) struct Socket(Option<OwnedFd>);
+pub(crate) struct Socket {
+    fd: Option<OwnedFd>,
+    /// Whether a thread works on a request for which the client has no whole reply yet.
+    is_owed: AtomicBool,
+    is_cut: AtomicBool,
+}
 
 impl Socket {
-    pub(crate) const NOWHERE: Socket = Socket(None);
+    pub(crate) fn nowhere() -> Socket {
+        Socket { fd: None, is_owed: AtomicBool::new(false), is_cut: AtomicBool::new(false) }
+    }
+
+    fn new(fd: OwnedFd) -> Socket {
+        Socket { fd: Some(fd), ..Socket::nowhere() }
+    }
+
+    /// Notes whether a thread owes the client a reply, or the rest of one. Answers what was noted before.
+    pub(crate) fn set_owed(&self, is_owed: bool) -> bool {
+        self.is_owed.swap(is_owed, Ordering::AcqRel)
+    }
+
+    /// Ends the connection whatever a thread may still do with it.
+    pub(crate) fn cut(&self) {
+        self.is_cut.store(true, Ordering::Release);
+        self.shutdown(Shutdown::Both);
+    }
+
+    pub(crate) fn is_cut(&self) -> bool {
+        self.is_cut.load(Ordering::Acquire)
+    }
 
     pub(crate) fn fd(&self) -> io::Result<BorrowedFd<'_>> {
-        self.0.as_ref().map(AsFd::as_fd).ok_or_else(|| io::ErrorKind::NotConnected.into())
+        self.fd.as_ref().map(AsFd::as_fd).ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
     /// Writes what the socket takes at once.
     pub(crate) fn send(&self, bytes: &[u8]) -> io::Result<usize> {
         let flags = rustix::net::SendFlags::DONTWAIT | rustix::net::SendFlags::NOSIGNAL;
-        match &self.0 {
+        match &self.fd {
             Some(fd) => Ok(rustix::io::retry_on_intr(|| rustix::net::send(fd, bytes, flags))?),
             None => Ok(bytes.len()),
         }
@@ -182,7 +216,7 @@ impl Socket {
 
     /// Makes the end of the connection a failure that the client sees.
     pub(crate) fn reset_on_close(&self) {
-        if let Some(fd) = &self.0 {
+        if let Some(fd) = &self.fd {
             let _ = rustix::net::sockopt::set_socket_linger(fd, Some(std::time::Duration::ZERO));
         }
     }
@@ -194,7 +228,7 @@ impl Socket {
             Shutdown::Write => rustix::net::Shutdown::Write,
             Shutdown::Both => rustix::net::Shutdown::Both,
         };
-        if let Some(fd) = &self.0 {
+        if let Some(fd) = &self.fd {
             let _ = rustix::net::shutdown(fd, how);
         }
     }

@@ -91,6 +91,8 @@ impl Live {
     /// the reply and not too much; otherwise this thread waits.
     fn write_some(&mut self, is_end: bool) -> io::Result<()> {
         self.is_begun = true;
+        // A thread that does not wait for the client is as good as done.
+        self.connection.socket.set_owed(!is_end);
         if self.connection.flush()? {
             if is_end && self.connection.output_mut().capacity() <= SCRATCH_BYTES {
                 SCRATCH.set(std::mem::take(self.connection.output_mut()));
@@ -103,6 +105,7 @@ impl Live {
             true => limits.reply_buffer_bytes,
             false => 0,
         };
+        self.connection.socket.set_owed(self.connection.unsent() > rest || !is_end);
         // The next piece will be encoded behind what is left, so what is left is kept within the limit.
         self.connection.flush_waiting(rest, &mut self.pace, limits)
     }

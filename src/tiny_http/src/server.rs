@@ -215,19 +215,22 @@ fn keep(engine: &Engine) {
     let mut quiet_ticks = 0;
     while !engine.is_closed() {
         let now = Instant::now();
+        // Sooner than planned if accepting has been paused meanwhile.
+        next_sweep = next_sweep.min(now + engine.sweep_interval());
         if now >= next_sweep {
             engine.sweep(now);
+            gate.settle();
             next_sweep = now + engine.sweep_interval();
         }
         let is_watching = gate.has_queue() && quiet_ticks < QUIET_TICKS_MAX;
         if is_watching {
             quiet_ticks = if gate.tick() { 0 } else { quiet_ticks + 1 };
-            gate.sleep(AWAKE, TICK);
-        } else if engine.live() > 0 {
-            gate.sleep(DOZING, next_sweep.saturating_duration_since(now));
+            gate.sleep(AWAKE, TICK, || false);
+        } else if engine.live() > 0 || engine.is_accept_paused() {
+            gate.sleep(DOZING, next_sweep.saturating_duration_since(now), || false);
             quiet_ticks = 0;
         } else {
-            gate.sleep(ASLEEP, SLEEP);
+            gate.sleep(ASLEEP, SLEEP, || engine.live() > 0 || engine.is_accept_paused());
             quiet_ticks = 0;
             next_sweep = Instant::now() + engine.sweep_interval();
         }

@@ -98,7 +98,7 @@ impl From<TestRequest> for Request {
             let length = test.body.len().to_string();
             test.headers.extend(Header::from_bytes("Content-Length", length));
         }
-        let nowhere = Arc::new(Socket::NOWHERE);
+        let nowhere = Arc::new(Socket::nowhere());
         let mut connection = Connection::new(Token::from_u64(0), nowhere, Some(test.remote_addr));
         let mut head = Head::default();
         head.set(test.method, test.path, test.http_version, &test.headers);

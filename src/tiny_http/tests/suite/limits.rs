@@ -18,7 +18,7 @@ fn client_from(source: &str, server: SocketAddr) -> Client {
     let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
     rustix::net::bind(&socket, &source).unwrap();
     rustix::net::connect(&socket, &server).unwrap();
-    Client::new(TcpStream::from(socket))
+    Client::from(TcpStream::from(socket))
 }
 
 #[track_caller]

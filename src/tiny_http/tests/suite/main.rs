@@ -3,8 +3,13 @@
 #![allow(clippy::unwrap_used, unreachable_pub)] // support code of tests is test code
 
 mod support;
+mod process;
 
 mod api;
+mod load;
+mod storm;
+mod threads;
+mod receive;
 mod framing;
 mod heads;
 mod hostile;

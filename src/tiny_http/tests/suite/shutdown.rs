@@ -269,7 +269,7 @@ fn under_load_each_reply_that_was_begun_arrives_whole() {
 fn load(address: SocketAddr, number: usize) -> usize {
     let mut replies = 0;
     while let Ok(stream) = TcpStream::connect(address) {
-        let mut client = Client::new(stream);
+        let mut client = Client::from(stream);
         for round in 0..5 {
             let path = if (number + round).is_multiple_of(4) { "/long" } else { "/short" };
             client.send_anyway(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));

@@ -122,10 +122,11 @@ pub struct Client {
 
 impl Client {
     pub fn connect(address: SocketAddr) -> Client {
-        Client::new(TcpStream::connect(address).unwrap())
+        Client::from(TcpStream::connect(address).unwrap())
     }
 
-    pub fn new(stream: TcpStream) -> Client {
+    /// A client on a socket that is connected already.
+    pub fn from(stream: TcpStream) -> Client {
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
@@ -266,7 +267,7 @@ impl Client {
 }
 
 /// Waits until `condition` holds, for as long as one may wait.
-pub fn eventually(what: &str, condition: impl Fn() -> bool) {
+pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let until = std::time::Instant::now() + PATIENCE;
     while !condition() {
         assert!(std::time::Instant::now() < until, "{what} did not come about");
@@ -369,4 +370,13 @@ pub fn temporary_file(content: &[u8]) -> (PathBuf, File) {
     fs::write(&path, content).unwrap();
     let file = File::open(&path).unwrap();
     (path, file)
+}
+
+/// Does something at the end of its scope, also when a test fails there while threads wait to be told that it is over.
+pub struct AtEnd<F: FnMut()>(pub F);
+
+impl<F: FnMut()> Drop for AtEnd<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
 }
