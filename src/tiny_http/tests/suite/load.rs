@@ -1,8 +1,9 @@
 //! Many clients at once: what they cost, and that each of them is served.
 
+use std::fs;
 use std::io::Write;
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -71,6 +72,7 @@ fn ten_thousand_idle_and_a_thousand_slow_clients_cost_little_and_slow_nobody() {
     assert!(threads < 64, "{threads} threads");
 
     let is_over = AtomicBool::new(false);
+    let mut best = (before, Duration::MAX);
     let is_undisturbed = thread::scope(|scope| {
         scope.spawn(|| {
             for mut stream in slow.iter().cycle().take_while(|_| !is_over.load(Ordering::Relaxed)) {
@@ -78,16 +80,14 @@ fn ten_thousand_idle_and_a_thousand_slow_clients_cost_little_and_slow_nobody() {
                 thread::sleep(Duration::from_millis(1));
             }
         });
-        let mut best = (before, Duration::MAX);
-        let is_undisturbed = (0..ROUNDS).any(|_| {
+        let _end = AtEnd(|| is_over.store(true, Ordering::Relaxed));
+        (0..ROUNDS).any(|_| {
             best.0 = best.0.min(p99(&mut quiet_client, REQUESTS));
             best.1 = best.1.min(p99(&mut crowded_client, REQUESTS));
             best.1 <= 2 * best.0.max(Duration::from_millis(1))
-        });
-        is_over.store(true, Ordering::Relaxed);
-        is_undisturbed.then_some(()).ok_or(best)
+        })
     });
-    assert_eq!(is_undisturbed, Ok(()), "the best 99th percentiles without and with a crowd");
+    assert!(is_undisturbed, "the best 99th percentiles without and with a crowd: {best:?}");
 
     let added = crowded.status("VmRSS").saturating_sub(memory_before);
     assert!(added < 64 << 10, "{added} KiB of added memory");
@@ -103,42 +103,48 @@ fn ten_thousand_idle_and_a_thousand_slow_clients_cost_little_and_slow_nobody() {
     }
 }
 
-#[test]
-fn without_descriptors_it_serves_those_it_has_and_accepts_again_by_itself() {
-    const DESCRIPTORS: u64 = 64;
-    let mut process = Process::start(2, Some(DESCRIPTORS));
-    let address = process.address;
-    let is_over = Arc::new(AtomicBool::new(false));
-    let busy = [(); 4].map(|()| {
-        let (mut client, is_over) = (Client::connect(address), is_over.clone());
-        assert!(client.is_alive());
-        thread::spawn(move || {
-            while !is_over.load(Ordering::Relaxed) {
-                assert!(client.is_alive(), "a busy client is not closed to make room for others");
-            }
-            client
-        })
-    });
+/// Descriptors of a server that is to run out of them.
+const FEW_DESCRIPTORS: u64 = 64;
 
+#[test]
+fn without_descriptors_it_makes_room_and_later_accepts_by_itself() {
+    let mut process = Process::start(2, Some(FEW_DESCRIPTORS));
     let crowd: Vec<Client> = in_parallel(200, |index| {
-        let mut client = Client::connect(address);
+        let mut client = process.client();
         client.send(format!("GET /{index} HTTP/1.1\r\nHost: a\r\n\r\n"));
         assert_eq!(client.reply().text(), format!("GET /{index} "));
         client
     });
     assert!(process.is_running());
-    assert!(process.descriptors() as u64 <= DESCRIPTORS);
     assert!(process.stat("accept_pauses_total") > 0, "accepting paused");
 
     drop(crowd);
-    is_over.store(true, Ordering::Relaxed);
-    let mut busy = busy.map(|client| client.join().unwrap());
-    eventually("the end of the crowd", || process.stat("connections") == 5);
-    let pauses = stat(&mut busy[0], "accept_pauses_total");
+    eventually("the end of the crowd", || process.stat("connections") == 1);
+    let pauses = process.stat("accept_pauses_total");
     let mut newcomers: Vec<Client> = (0..20).map(|_| process.client()).collect();
-    assert!(newcomers.iter_mut().chain(&mut busy).all(Client::is_alive));
-    assert_eq!(stat(&mut busy[0], "accept_pauses_total"), pauses, "there is no need to pause any more");
+    assert!(newcomers.iter_mut().all(Client::is_alive));
+    assert_eq!(process.stat("accept_pauses_total"), pauses, "there is no need to pause any more");
     assert!(process.is_running());
+}
+
+#[test]
+fn those_who_have_been_idle_for_longest_make_room_for_others() {
+    let process = Process::start(2, Some(FEW_DESCRIPTORS));
+    let visit = |_| {
+        let mut client = process.client();
+        assert!(client.is_alive());
+        client
+    };
+    let room = FEW_DESCRIPTORS as usize - process.descriptors();
+    let mut busy: Vec<Client> = (0..4).map(visit).collect();
+    let early: Vec<Client> = (0..room - 8).map(visit).collect();
+    thread::sleep(Duration::from_millis(100));
+    assert!(busy.iter_mut().all(Client::is_alive));
+
+    let late: Vec<Client> = (0..16).map(visit).collect();
+    assert!(stat(&mut busy[0], "accept_pauses_total") > 0, "accepting paused");
+    assert!(busy.iter_mut().chain(&mut { late }).all(Client::is_alive), "only those who came early had to go");
+    assert!(early.into_iter().any(|mut client| !client.is_alive()));
 }
 
 #[test]
@@ -147,13 +153,14 @@ fn a_request_that_has_come_is_answered_even_if_descriptors_run_out() {
     let mut sleepers = [process.client(), process.client()];
     for client in &mut sleepers {
         assert!(client.is_alive());
-        client.send("GET /sleep/300 HTTP/1.1\r\nHost: a\r\n\r\n");
+        client.send("GET /sleep/1000 HTTP/1.1\r\nHost: a\r\n\r\n");
     }
     // They wait to be accepted, all with their requests, while no thread is free.
-    let mut clients: Vec<Client> = (0..100).map(|_| process.client()).collect();
-    for client in &mut clients {
+    let mut clients = [(); 100].map(|()| {
+        let mut client = process.client();
         client.send(SHORT_REQUEST);
-    }
+        client
+    });
     for (index, client) in clients.iter_mut().enumerate() {
         let reply = client.try_reply(false);
         assert!(reply.is_ok(), "client {index} of 100: {reply:?}");
@@ -195,12 +202,14 @@ fn sixty_four_clients_at_once_are_all_answered_whatever_the_number_of_threads() 
 
 #[test]
 fn five_hundred_connections_at_once_need_no_second_attempt() {
+    let allowed = fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
+    let count = allowed.trim().parse::<usize>().unwrap().min(500);
     let server = server(Limits::default());
     let address = server.server_addr().to_ip().unwrap();
     // Nobody accepts: they wait. A client whose attempt is dropped tries again after a second.
     let connect = |_| TcpStream::connect_timeout(&address, Duration::from_millis(700));
-    let results: Vec<_> = (0..500).map(connect).take_while(Result::is_ok).collect();
-    assert_eq!(results.len(), 500);
+    let results: Vec<_> = (0..count).map(connect).take_while(Result::is_ok).collect();
+    assert_eq!(results.len(), count);
 }
 
 #[test]
@@ -224,20 +233,28 @@ fn twenty_thousand_short_connections_leave_nothing_behind() {
 
     in_parallel(20_000, short);
     eventually("the end of the connections", || stat(&mut witness, "connections") == 1);
-    assert_eq!(figures(), before, "descriptors and threads");
+    eventually(&format!("{before:?} descriptors and threads"), || figures() == before);
     assert!(stat(&mut witness, "connections_total") > 20_000);
     assert_eq!(stat(&mut witness, "memory_bytes"), 0);
 }
 
 #[test]
 fn a_client_that_has_taken_a_large_reply_holds_no_memory_for_it() {
-    const BYTES: usize = 4 << 20;
-    let running = serve(Limits::default(), 2, |request| {
-        let _ = request.respond(Response::from_data(vec![b'x'; BYTES]));
+    // More than the system takes at once.
+    const BYTES: usize = 16 << 20;
+    let answers = Arc::new(AtomicUsize::new(0));
+    let running = serve(Limits::default(), 2, {
+        let answers = answers.clone();
+        move |request| {
+            request.respond(Response::from_data(vec![b'x'; BYTES])).unwrap();
+            answers.fetch_add(1, Ordering::Relaxed);
+        }
     });
     let mut client = running.client();
     client.send(SHORT_REQUEST);
-    eventually("a reply that waits for its client", || running.server.stats().memory_bytes > 0);
+    eventually("a server at work", || running.server.stats().requests_total == 1);
+    thread::sleep(Duration::from_millis(50));
     assert_eq!(client.reply().body.len(), BYTES);
+    eventually("the end of the handler", || answers.load(Ordering::Relaxed) == 1);
     eventually("no memory held", || running.server.stats().memory_bytes == 0);
 }

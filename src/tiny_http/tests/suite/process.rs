@@ -5,7 +5,7 @@
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 use std::{env, thread};
@@ -20,6 +20,8 @@ const GREETING: &str = "listening on ";
 
 pub struct Process {
     child: Child,
+    /// Open, because a test that cannot say that it takes long is ended.
+    _output: BufReader<ChildStdout>,
     pub address: SocketAddr,
 }
 
@@ -33,9 +35,10 @@ impl Process {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut lines = output.by_ref().lines();
         let address = lines.find_map(|line| Some(line.unwrap().strip_prefix(GREETING)?.parse().unwrap()));
-        Process { child, address: address.expect("the server says where it listens") }
+        Process { child, _output: output, address: address.expect("the server says where it listens") }
     }
 
     pub fn client(&self) -> Client {

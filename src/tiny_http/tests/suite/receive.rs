@@ -43,10 +43,12 @@ fn one_thread_may_receive_and_others_answer() {
                 }
             });
         }
+        let _end = AtEnd(|| {
+            server.shutdown(Duration::ZERO);
+        });
         let address = server.server_addr().to_ip().unwrap();
         sixteen_clients_are_answered(address);
         ask(address, (0..4).map(|_| "/end".to_owned()), &AtomicBool::new(false));
-        server.shutdown(Duration::ZERO);
     });
 }
 
@@ -62,8 +64,8 @@ fn polled(threads: usize, serve: impl Fn(&Server) + Sync) {
                 }
             });
         }
+        let _end = AtEnd(|| is_over.store(true, Ordering::Relaxed));
         sixteen_clients_are_answered(server.server_addr().to_ip().unwrap());
-        is_over.store(true, Ordering::Relaxed);
     });
     assert_eq!(server.stats().requests_total, 16 * 60);
 }
@@ -117,13 +119,15 @@ fn a_thread_may_serve_two_servers_in_turn() {
                 }
             });
         }
-        for address in addresses {
-            for index in 0..8 {
-                scope.spawn(move || {
-                    ask(address, (0..100).map(|number| format!("/{index}/{number}")), &AtomicBool::new(false));
-                });
+        let _end = AtEnd(|| {
+            let _ = servers.each_ref().map(|server| server.shutdown(Duration::ZERO));
+        });
+        thread::scope(|scope| {
+            for index in 0..16 {
+                let targets = (0..100).map(move |number| format!("/{index}/{number}"));
+                scope.spawn(move || ask(addresses[index % 2], targets, &AtomicBool::new(false)));
             }
-        }
+        });
     });
 }
 

@@ -40,9 +40,8 @@ fn while_clients_ask<T>(count: usize, address: SocketAddr, target: &str, act: im
         for _ in 0..count {
             scope.spawn(|| ask(address, std::iter::repeat_with(|| target.to_owned()), &is_over));
         }
-        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(act));
-        is_over.store(true, Ordering::Relaxed);
-        result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        let _end = AtEnd(|| is_over.store(true, Ordering::Relaxed));
+        act()
     })
 }
 
