@@ -2,23 +2,74 @@
 
 .DEFAULT_GOAL := help
 HTTP := src/tiny_http
+MAINSTAY = target/debug/mainstay
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## Install what the benchmarks and the fuzzer need (Debian and its kin)
-	@if command -v apt-get >/dev/null; then $$([ "$$(id -u)" = 0 ] || echo sudo) apt-get install -y wrk strace; \
+run: postgresql $(MAINSTAY) ## Serve, with an embedded database in ./var unless another is configured
+	@exec $(MAINSTAY) serve
+
+setup: postgresql ## Install what tests, benchmarks and the fuzzer need (Debian and its kin)
+	@if command -v apt-get >/dev/null; then $(SUDO) apt-get install -y wrk strace; \
 	else echo "install wrk and strace with this system's package manager"; fi
 	cargo install --locked cargo-fuzz
 
-check: ## Everything that must hold: format, lints, documentation, tests
+# PostgreSQL's server programs, which the embedded database and the tests run.
+postgresql:
+	@etc/install-postgresql
+
+$(MAINSTAY): FORCE
+	@cargo build --quiet --locked --bin mainstay
+FORCE:
+
+check: postgresql ## Everything that must hold: format, lints, documentation, tests
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 	$(MAKE) test
 
-test: ## Run all tests
-	cargo test --workspace
+test: postgresql ## Run all tests
+	cargo test --workspace --locked
+
+migrate: $(MAINSTAY) ## Apply all migrations that are pending
+	@$(MAINSTAY) migrate $(ARGS)
+
+migrate-status: $(MAINSTAY) ## Show which migrations are applied
+	@$(MAINSTAY) migrate status $(ARGS)
+
+migrate-create: $(MAINSTAY) ## Make the next migration: make migrate-create NAME="add user preferences"
+	@name='$(NAME)'; [ -n "$$name" ] || { printf 'Enter description: '; read -r name; }; \
+	$(MAINSTAY) migrate create "$$name"
+
+migrate-rollback: $(MAINSTAY) ## Undo the last migration
+	@$(MAINSTAY) migrate rollback $(ARGS)
+
+db-start: postgresql $(MAINSTAY) ## Start the embedded database, and leave it running
+	@$(MAINSTAY) db start
+
+db-stop: $(MAINSTAY) ## Stop the embedded database
+	@$(MAINSTAY) db stop
+
+db-reset: $(MAINSTAY) ## Delete the embedded database with everything in it
+	@$(MAINSTAY) db reset $(ARGS)
+
+db-psql: $(MAINSTAY) ## Open psql on the configured database
+	@$(MAINSTAY) db psql
+
+DESTDIR ?=
+install: ## Install binary, systemd unit, settings and documentation below DESTDIR
+	cargo build --release --locked --bin mainstay
+	install -Dm755 target/release/mainstay $(DESTDIR)/usr/bin/mainstay
+	install -Dm644 etc/mainstay.service $(DESTDIR)/usr/lib/systemd/system/mainstay.service
+	install -Dm644 etc/DATABASE.md $(DESTDIR)/usr/share/doc/mainstay/DATABASE.md
+	[ -e $(DESTDIR)/etc/mainstay/mainstay.env ] || \
+		install -Dm640 etc/mainstay.env.example $(DESTDIR)/etc/mainstay/mainstay.env
+
+uninstall: ## Remove what install put there; settings and data stay
+	rm -f $(DESTDIR)/usr/bin/mainstay $(DESTDIR)/usr/lib/systemd/system/mainstay.service
+	rm -rf $(DESTDIR)/usr/share/doc/mainstay
 
 bench-http: ## Measure the HTTP server against tiny_http 0.12.0 and axum (needs wrk and strace: make setup)
 	cd $(HTTP)/bench && cargo build --release --quiet --locked --bins && target/release/bench-http $(ARGS)
@@ -28,4 +79,5 @@ fuzz-http: ## Fuzz the HTTP reader for FUZZ_SECONDS (needs cargo-fuzz: make setu
 	cd $(HTTP)/fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run reader -- \
 		-max_total_time=$(FUZZ_SECONDS) -max_len=2048 -dict=http.dict -print_final_stats=1
 
-.PHONY: help setup check test bench-http fuzz-http
+.PHONY: help run setup postgresql check test migrate migrate-status migrate-create migrate-rollback db-start db-stop \
+	db-reset db-psql install uninstall bench-http fuzz-http FORCE

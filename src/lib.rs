@@ -6,3 +6,6 @@ pub mod error;
 pub mod config;
 pub mod sql;
 pub mod db;
+pub mod migrate;
+pub mod serve;
+pub mod cli;

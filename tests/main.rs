@@ -1,3 +1,9 @@
 //! The tests of mainstay, through its doors: the binary, HTTP, and the database.
 
 #![allow(clippy::unwrap_used, unreachable_pub)] // support code of tests is test code
+
+mod support;
+mod harness;
+mod pools;
+mod cluster;
+mod migrate;

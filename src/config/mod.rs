@@ -15,7 +15,7 @@ use std::time::Duration;
 
 pub use address::{Address, Security};
 pub use settings::{SETTINGS, Setting};
-pub use value::{Kind, Value, show_duration};
+pub use value::{Kind, Value, show_duration, show_time};
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,7 +159,7 @@ impl Config {
         for pool in ["DB_POOL", "DB_POOL_READONLY", "DB_POOL_PRIORITY", "DB_POOL_BACKGROUND"] {
             let (min_name, max_name) = (format!("{pool}_MIN"), format!("{pool}_MAX"));
             let (min, max) = (self.integer(&min_name), self.integer(&max_name));
-            if min > max {
+            if min > max && self.is_set(&min_name) {
                 problems.push(format!("{min_name} is {min}, more than {max_name}, which is {max}"));
             }
         }

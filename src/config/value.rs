@@ -112,6 +112,20 @@ fn parse_duration(text: &str) -> Option<Duration> {
     (total > Duration::ZERO).then_some(total)
 }
 
+/// Writes a time, given in seconds since 1970, as RFC 3339 does, in UTC.
+pub fn show_time(seconds: u64) -> String {
+    // Days are counted from 1 March of the year 0, so that the day that comes and goes is the last of its year.
+    let days = seconds / 86_400 + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (year, month) = (year + era * 400 + u64::from(month >= 10), if month < 10 { month + 3 } else { month - 9 });
+    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
 /// Writes a duration as a person would: `1h30m`, `500ms`.
 pub fn show_duration(duration: Duration) -> String {
     let milliseconds = duration.as_millis();
@@ -128,4 +142,30 @@ pub fn show_duration(duration: Duration) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_right_at_the_edges_of_months_and_years() {
+        assert_eq!(show_time(0), "1970-01-01T00:00:00Z");
+        assert_eq!(show_time(951_782_399), "2000-02-28T23:59:59Z");
+        assert_eq!(show_time(951_782_400), "2000-02-29T00:00:00Z");
+        assert_eq!(show_time(4_102_444_799), "2099-12-31T23:59:59Z");
+        assert_eq!(show_time(4_107_542_400), "2100-03-01T00:00:00Z");
+    }
+
+    #[test]
+    fn durations_are_read_as_they_are_written() {
+        for text in ["500ms", "30s", "1h30m", "1d2h3m4s5ms"] {
+            let Ok(Value::Duration(duration)) = Kind::Duration.parse(text) else { panic!("{text} is a duration") };
+            assert_eq!(show_duration(duration), text);
+        }
+        for text in ["", "30", "-1s", "1x", "0s", "400d", "1.5h", "99999999999999999999h"] {
+            assert!(Kind::Duration.parse(text).is_err(), "{text}");
+        }
+        assert_eq!(Kind::Milliseconds.parse("60000"), Ok(Value::Duration(Duration::from_secs(60))));
+    }
 }

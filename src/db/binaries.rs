@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fs;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -37,30 +38,38 @@ pub struct Binaries {
 impl Binaries {
     /// Finds the newest version that has both `initdb` and `postgres`.
     pub fn find() -> Result<Binaries> {
-        let mut found: Vec<Binaries> = Vec::new();
-        for folder in candidates() {
-            if is_program(&folder.join("postgres"))
-                && is_program(&folder.join("initdb"))
-                && let Some(version) = version_of(&folder)
-            {
-                found.push(Binaries { folder, version, runs_as: None });
-            }
-        }
-        let newest = found.into_iter().max_by_key(|binaries| binaries.version);
-        let mut binaries = newest.ok_or_else(|| {
-            Error::database_unavailable(
-                "PostgreSQL's server programs (initdb, postgres) were not found. Install them (Debian and Ubuntu: \
-                 apt-get install postgresql; Fedora: dnf install postgresql-server; macOS: brew install postgresql), \
-                 or set DATABASE_URL to a database that runs elsewhere.",
-            )
-        })?;
-        if rustix::process::geteuid().is_root() {
-            binaries.runs_as = Some(unprivileged_user()?);
-        }
-        Ok(binaries)
+        let newest = installed().into_iter().max_by_key(|binaries| binaries.version);
+        newest.ok_or_else(not_found)?.for_this_user()
     }
 
-    /// A program, to be run as somebody whom PostgreSQL accepts.
+    /// Finds the version that a cluster was made by, because no other can open it.
+    pub fn find_for(cluster: &Path, version: u32) -> Result<Binaries> {
+        let installed = installed();
+        if let Some(binaries) = installed.iter().find(|binaries| binaries.version == version) {
+            return binaries.clone().for_this_user();
+        }
+        let newest = installed.iter().map(|binaries| binaries.version).max().ok_or_else(not_found)?;
+        Err(Error::database_unavailable(format!(
+            "The cluster in {} was made by PostgreSQL {version}, and only PostgreSQL {newest} is installed here. Install \
+             PostgreSQL {version} beside it; or move the data: pg_upgrade, or pg_dump with the old version and psql \
+             with the new one.",
+            cluster.display()
+        )))
+    }
+
+    fn for_this_user(mut self) -> Result<Binaries> {
+        if rustix::process::geteuid().is_root() {
+            self.runs_as = Some(unprivileged_user()?);
+        }
+        Ok(self)
+    }
+
+    /// The user as whom the programs run.
+    pub fn user(&self) -> u32 {
+        self.runs_as.map_or_else(|| rustix::process::geteuid().as_raw(), |(user, _)| user)
+    }
+
+    /// A program of PostgreSQL, or any other by its full path, to be run as somebody whom PostgreSQL accepts.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.folder.join(program));
         if let Some((user, group)) = self.runs_as {
@@ -73,31 +82,72 @@ impl Binaries {
 
     /// Makes a private folder for PostgreSQL, reachable for the user who runs it.
     pub fn make_folder(&self, folder: &Path) -> Result<()> {
-        let failed = |error| Error::internal(format!("cannot make the folder {}", folder.display())).because(error);
+        let failed = |error| {
+            Error::database_unavailable(format!("cannot make the folder {}: {error}", folder.display())).because(error)
+        };
         fs::create_dir_all(folder).map_err(failed)?;
         fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).map_err(failed)?;
-        if let Some((user, group)) = self.runs_as {
-            chown(folder, Some(user), Some(group)).map_err(failed)?;
-            check_reachable(folder)?;
+        self.hand_over(folder).map_err(failed)?;
+        match self.runs_as {
+            Some((user, group)) => check_reachable(folder, user, group),
+            None => Ok(()),
         }
-        Ok(())
     }
 
-    /// The version of the cluster in a data folder, if there is one.
-    pub fn version_of_cluster(data: &Path) -> Option<u32> {
-        fs::read_to_string(data.join("PG_VERSION")).ok()?.trim().parse().ok()
+    /// Makes the user who runs PostgreSQL the owner of a file or folder.
+    pub fn hand_over(&self, path: &Path) -> io::Result<()> {
+        match self.runs_as {
+            Some((user, group)) => chown(path, Some(user), Some(group)),
+            None => Ok(()),
+        }
+    }
+
+    /// The major version that made the cluster in a data folder; `None` if there is no cluster.
+    pub fn version_of_cluster(data: &Path) -> Result<Option<u32>> {
+        let file = data.join("PG_VERSION");
+        let unreadable =
+            |what: String| Error::database_unavailable(format!("cannot tell the version of the cluster: {what}"));
+        match fs::read_to_string(&file) {
+            // Before version 10, a major version had two numbers.
+            Ok(text) => match text.trim().split('.').next().and_then(|number| number.parse().ok()) {
+                Some(version) => Ok(Some(version)),
+                None => Err(unreadable(format!("{} holds {:?}", file.display(), text.trim()))),
+            },
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(unreadable(format!("{}: {error}", file.display()))),
+        }
     }
 }
 
+/// Everything that is installed here, to be run as we are.
+fn installed() -> Vec<Binaries> {
+    let has_both = |folder: &PathBuf| is_program(&folder.join("postgres")) && is_program(&folder.join("initdb"));
+    let folders = candidates().into_iter().filter(has_both);
+    folders.filter_map(|folder| Some(Binaries { version: version_of(&folder)?, folder, runs_as: None })).collect()
+}
+
+fn not_found() -> Error {
+    Error::database_unavailable(
+        "PostgreSQL's server programs (initdb, postgres) were not found. Install them (Debian and Ubuntu: apt-get \
+         install postgresql; Fedora: dnf install postgresql-server; macOS: brew install postgresql), or set DATABASE_URL \
+         to a database that runs elsewhere.",
+    )
+}
+
 /// Whoever runs PostgreSQL for us must be able to walk to its folder.
-fn check_reachable(folder: &Path) -> Result<()> {
+fn check_reachable(folder: &Path, user: u32, group: u32) -> Result<()> {
     for parent in folder.ancestors().skip(1).filter(|parent| !parent.as_os_str().is_empty()) {
         let Ok(metadata) = fs::metadata(parent) else { continue };
-        let is_open = metadata.mode() & 0o001 != 0 || metadata.uid() != 0;
-        if !is_open {
-            return Err(Error::internal(format!(
-                "PostgreSQL does not run as root, and other users may not enter {}: set MAINSTAY_DATA to a folder that \
-                 they can reach, or run mainstay as a user of its own",
+        let right = match () {
+            () if metadata.uid() == user => 0o100,
+            () if metadata.gid() == group => 0o010,
+            () => 0o001,
+        };
+        if metadata.mode() & right == 0 {
+            return Err(Error::database_unavailable(format!(
+                "PostgreSQL does not run as root, and the user it runs as instead may not enter {}. Set MAINSTAY_DATA to \
+                 a folder that other users can reach (/var/lib/mainstay, for example), or run mainstay as a user of its \
+                 own.",
                 parent.display()
             )));
         }

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use postgres::config::{SslMode, SslNegotiation};
+use postgres::error::Severity;
 use postgres::{Client, Statement};
 use r2d2::ManageConnection;
 use r2d2_postgres::PostgresConnectionManager;
@@ -64,7 +65,21 @@ impl Dialer {
             false => manager.connect().map_err(|error| self.explain(error))?,
         };
         let now = Instant::now();
-        Ok(Connection { client: Some(client), guard, statements: Statements::default(), opened: now, used: now })
+        Ok(Connection {
+            client: Some(client),
+            guard,
+            statements: Statements::default(),
+            opened: now,
+            used: now,
+            is_lost: false,
+        })
+    }
+
+    /// Opens a connection for work that takes as long as it takes, as migrations do.
+    pub fn dial_unguarded(&self) -> Result<Client> {
+        let mut connection = self.dial()?;
+        connection.guard.lift();
+        connection.client.take().ok_or_else(|| Error::internal("a new connection has no client"))
     }
 
     /// Connects in a thread that can be left alone when the server accepts and says nothing.
@@ -110,6 +125,7 @@ pub struct Connection {
     statements: Statements,
     pub(super) opened: Instant,
     pub(super) used: Instant,
+    is_lost: bool,
 }
 
 impl Connection {
@@ -117,8 +133,14 @@ impl Connection {
         self.client.as_mut().expect("only drop takes it")
     }
 
+    /// Whether the connection is of no use any more.
     pub fn is_closed(&self) -> bool {
-        self.client.as_ref().is_none_or(Client::is_closed)
+        self.is_lost || self.client.as_ref().is_none_or(Client::is_closed)
+    }
+
+    /// Notes it if an error means that the connection is lost. The driver knows that only at the next attempt.
+    pub(super) fn note(&mut self, error: &postgres::Error) {
+        self.is_lost |= is_loss(error);
     }
 
     /// The prepared statement for a text, prepared now if it is not yet.
@@ -140,6 +162,17 @@ impl Connection {
     pub(super) fn check(&mut self, time: Duration) -> Result<(), postgres::Error> {
         self.guard.allow(time);
         self.client().simple_query("").map(drop)
+    }
+}
+
+/// Whether an error is the end of its connection: the server said so, or the wire broke.
+fn is_loss(error: &postgres::Error) -> bool {
+    match error.as_db_error() {
+        Some(database) => matches!(database.parsed_severity(), Some(Severity::Fatal | Severity::Panic)),
+        None => {
+            error.is_closed()
+                || std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
+        }
     }
 }
 

@@ -42,6 +42,11 @@ impl Guard {
         self.deadline_ms.store(deadline.as_millis().max(1) as u64, Ordering::Relaxed);
     }
 
+    /// Lets the connection wait for as long as it takes.
+    pub fn lift(&self) {
+        self.deadline_ms.store(0, Ordering::Relaxed);
+    }
+
     fn deadline(&self) -> Option<Instant> {
         match self.deadline_ms.load(Ordering::Relaxed) {
             0 => None,

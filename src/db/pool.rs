@@ -46,11 +46,33 @@ pub struct PoolStats {
     pub in_use: u32,
     pub idle: u32,
     pub wait_count: u64,
-    pub wait_duration: String,
+    #[serde(serialize_with = "as_words")]
+    pub wait_duration: Duration,
     pub max_idle_closed: u64,
     pub max_idle_time_closed: u64,
     pub max_lifetime_closed: u64,
     pub waiting: u64,
+}
+
+fn as_words<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&show_duration(*duration))
+}
+
+impl<'a> std::iter::Sum<&'a PoolStats> for PoolStats {
+    fn sum<I: Iterator<Item = &'a PoolStats>>(stats: I) -> PoolStats {
+        stats.fold(PoolStats::default(), |sum, one| PoolStats {
+            max_open_connections: sum.max_open_connections + one.max_open_connections,
+            open_connections: sum.open_connections + one.open_connections,
+            in_use: sum.in_use + one.in_use,
+            idle: sum.idle + one.idle,
+            wait_count: sum.wait_count + one.wait_count,
+            wait_duration: sum.wait_duration + one.wait_duration,
+            max_idle_closed: sum.max_idle_closed + one.max_idle_closed,
+            max_idle_time_closed: sum.max_idle_time_closed + one.max_idle_time_closed,
+            max_lifetime_closed: sum.max_lifetime_closed + one.max_lifetime_closed,
+            waiting: sum.waiting + one.waiting,
+        })
+    }
 }
 
 /// Counters, and what the manager must know of the pool that it serves.
@@ -238,6 +260,9 @@ impl Pool {
         let name = self.shared.options.name;
         let waited = show_duration(self.shared.options.acquire_time);
         let holders = self.holders(Duration::ZERO).join("; ");
+        if holders.is_empty() {
+            return Error::database_unavailable(format!("the database did not accept a connection within {waited}"));
+        }
         Error::pool_exhausted(format!(
             "no connection of the {name} pool was free within {waited}; they are held by {holders}"
         ))
@@ -256,6 +281,11 @@ impl Pool {
     /// Who holds a connection for longer than anybody should.
     pub fn long_holders(&self) -> Vec<String> {
         self.holders(LONG_HOLD)
+    }
+
+    /// Makes every connection prove that it lives before it is used again: one has been found dead.
+    pub(super) fn suspect(&self) {
+        self.shared.suspect();
     }
 
     pub fn name(&self) -> &'static str {
@@ -277,7 +307,7 @@ impl Pool {
             in_use: state.connections - state.idle_connections.min(state.connections),
             idle: state.idle_connections,
             wait_count: count(&shared.wait_count),
-            wait_duration: show_duration(Duration::from_micros(count(&shared.wait_us))),
+            wait_duration: Duration::from_micros(count(&shared.wait_us)),
             max_idle_closed: count(&shared.max_idle_closed),
             max_idle_time_closed: count(&shared.max_idle_time_closed),
             max_lifetime_closed: count(&shared.max_lifetime_closed),

@@ -20,8 +20,6 @@ pub struct Session {
     held: Held,
     purpose: Purpose,
     slow: Duration,
-    /// Nothing has been run on the connection since it was taken.
-    is_fresh: bool,
 }
 
 /// What a statement is, for the decision whether it may be run again.
@@ -34,7 +32,7 @@ enum Effect {
 impl Session {
     /// Takes a connection from a pool. Statements slower than `slow` are logged.
     pub fn new(pool: &Pool, purpose: Purpose, slow: Duration) -> Result<Session> {
-        Ok(Session { held: pool.take(purpose)?, purpose, slow, is_fresh: true })
+        Ok(Session { held: pool.take(purpose)?, purpose, slow })
     }
 
     /// The one row of a statement that always has one.
@@ -82,38 +80,42 @@ impl Session {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
-            let was_fresh = std::mem::replace(&mut self.is_fresh, false);
-            if has_retried || !self.recover(&error, effect, was_fresh)? {
+            let (error, is_sent) = error;
+            if has_retried || !self.recover(&error, effect == Effect::Reads || !is_sent)? {
                 return Err(told(error, name));
             }
             has_retried = true;
         }
     }
 
+    /// Runs the statement once. An error comes with whether the statement itself had been sent.
     fn attempt<T>(
         &mut self,
         text: &str,
         act: &mut impl FnMut(&mut Connection, &postgres::Statement) -> Result<T, postgres::Error>,
-    ) -> Result<T, postgres::Error> {
+    ) -> Result<T, (postgres::Error, bool)> {
         let time = self.held.pool().query_time();
         let connection = self.held.connection();
         connection.guard.allow(time);
-        let statement = connection.prepare(text)?;
-        let value = act(connection, &statement)?;
-        self.is_fresh = false;
-        Ok(value)
+        let (result, is_sent) = match connection.prepare(text) {
+            Ok(statement) => (act(connection, &statement), true),
+            Err(error) => (Err(error), false),
+        };
+        result.map_err(|error| {
+            connection.note(&error);
+            (error, is_sent)
+        })
     }
 
-    /// Makes the session fit to run the statement again, and answers whether that is right.
-    fn recover(&mut self, error: &postgres::Error, effect: Effect, was_fresh: bool) -> Result<bool> {
+    /// Makes the session fit to run the statement again, and answers whether that is right: a statement that was sent
+    /// and writes may have been run, whatever the connection died of.
+    fn recover(&mut self, error: &postgres::Error, is_harmless: bool) -> Result<bool> {
         if is_stale_statement(error) {
             self.held.connection().forget_statements();
             return Ok(true);
         }
         let is_lost = self.held.connection().is_closed() && !is_timed_out(error);
-        // A server that ended the session before it had run anything says so with this code, and has done nothing.
-        let is_untouched = was_fresh && error.code() == Some(&SqlState::ADMIN_SHUTDOWN);
-        if is_lost && (effect == Effect::Reads || is_untouched) {
+        if is_lost && is_harmless {
             self.replace()?;
             return Ok(true);
         }
@@ -129,13 +131,13 @@ impl Session {
 
     /// The connection itself, for what has no method here.
     pub(super) fn held(&mut self) -> &mut Held {
-        self.is_fresh = false;
         &mut self.held
     }
 
     /// Takes another connection instead of one that has died.
     pub(super) fn replace(&mut self) -> Result<()> {
         let pool = self.held.pool().clone();
+        pool.suspect();
         self.held = pool.take(self.purpose)?;
         Ok(())
     }

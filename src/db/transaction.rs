@@ -90,6 +90,7 @@ impl Transaction<'_> {
         }
         result.map_err(|error| {
             self.is_aborted = true;
+            self.held.connection().note(&error);
             if is_stale_statement(&error) {
                 self.held.connection().forget_statements();
             }
@@ -132,7 +133,10 @@ impl Session {
     ) -> Result<T, Failure> {
         let slow = self.slow();
         let held = self.held();
-        batch(held, &options.begin()).map_err(Failure::before_commit)?;
+        if let Err(error) = batch(held, &options.begin()) {
+            return Err(self.before_commit(error));
+        }
+        let held = self.held();
         let mut transaction = Transaction { held, slow, is_aborted: false };
         let result = act(&mut transaction);
         let is_aborted = transaction.is_aborted;
@@ -144,9 +148,25 @@ impl Session {
             }
             Err(error) => {
                 self.roll_back();
-                Err(Failure::before_commit(error))
+                Err(self.before_commit(error))
             }
         }
+    }
+
+    /// What an error before the commit means. Others in the way, and a connection that was lost, leave nothing behind.
+    fn before_commit(&mut self, error: Error) -> Failure {
+        let is_transient = match error.sql_state() {
+            Some(state) => matches!(
+                *state,
+                SqlState::T_R_SERIALIZATION_FAILURE
+                    | SqlState::T_R_DEADLOCK_DETECTED
+                    | SqlState::FEATURE_NOT_SUPPORTED
+                    | SqlState::INVALID_SQL_STATEMENT_NAME
+            ),
+            None => false,
+        };
+        let is_lost = self.held().connection().is_closed() && error.code == Code::DatabaseUnavailable;
+        if is_transient || is_lost { Failure::NothingHappened(error) } else { Failure::Final(error) }
     }
 
     fn roll_back(&mut self) {
@@ -157,14 +177,14 @@ impl Session {
     fn commit(&mut self, options: TransactionOptions) -> Result<(), Failure> {
         let xid = match options.is_read_only {
             true => None,
-            false => self.transaction_id().map_err(Failure::before_commit)?,
+            false => self.transaction_id().map_err(|error| self.before_commit(error))?,
         };
         let Err(error) = batch(self.held(), "COMMIT") else { return Ok(()) };
         match xid {
             // The server answered, and said no: a deferred constraint, or a serialization failure.
             _ if error.sql_state().is_some() && !self.held().connection().is_closed() => {
                 self.roll_back();
-                Err(Failure::before_commit(error))
+                Err(self.before_commit(error))
             }
             // It wrote nothing, so there is nothing to find out.
             None => Err(Failure::NothingHappened(error)),
@@ -181,7 +201,10 @@ impl Session {
         let row = connection
             .prepare(QUERY.text)
             .and_then(|statement| connection.client().query_one(&statement, &[]))
-            .map_err(|error| told(error, QUERY.name))?;
+            .map_err(|error| {
+            connection.note(&error);
+            told(error, QUERY.name)
+        })?;
         Ok(row.get(0))
     }
 
@@ -210,32 +233,15 @@ enum Failure {
     Final(Error),
 }
 
-impl Failure {
-    /// What an error before the commit means.
-    fn before_commit(error: Error) -> Failure {
-        let is_transient = match error.sql_state() {
-            Some(state) => {
-                matches!(
-                    *state,
-                    SqlState::T_R_SERIALIZATION_FAILURE
-                        | SqlState::T_R_DEADLOCK_DETECTED
-                        | SqlState::FEATURE_NOT_SUPPORTED
-                        | SqlState::INVALID_SQL_STATEMENT_NAME
-                        | SqlState::ADMIN_SHUTDOWN
-                )
-            }
-            None => error.code == Code::DatabaseUnavailable && error.database().is_some_and(postgres::Error::is_closed),
-        };
-        if is_transient { Failure::NothingHappened(error) } else { Failure::Final(error) }
-    }
-}
-
 /// Runs a command without parameters.
 fn batch(held: &mut Held, text: &str) -> Result<()> {
     let time = held.pool().query_time();
     let connection = held.connection();
     connection.guard.allow(time);
-    connection.client().batch_execute(text).map_err(|error| told(error, text))
+    connection.client().batch_execute(text).map_err(|error| {
+        connection.note(&error);
+        told(error, text)
+    })
 }
 
 /// A random time before the next attempt, longer from one to the next.

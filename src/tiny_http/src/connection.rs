@@ -16,7 +16,7 @@ use crate::limits::{Limits, Reject};
 use crate::listen::Socket;
 use crate::pace::{Pace, Timer, Wait, later};
 use crate::reader::{Phase, Reader, Step};
-use crate::{Response, StatusCode};
+use crate::{Method, Response, StatusCode};
 
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 /// Reads of a closing connection before other connections get their turn.
@@ -169,9 +169,10 @@ impl Connection {
         }
     }
 
-    /// Reads once from the socket.
+    /// Reads once from the socket. To a request that was made for a test nobody sends anything.
     fn fill(&mut self) -> io::Result<usize> {
-        let result = self.reader.input.fill(self.socket.fd()?, self.reader.room());
+        let Ok(socket) = self.socket.fd() else { return Ok(0) };
+        let result = self.reader.input.fill(socket, self.reader.room());
         match &result {
             Ok((count, has_more)) => {
                 self.progress += count;
@@ -195,7 +196,7 @@ impl Connection {
         let exchange = Exchange {
             version: &crate::HTTPVersion(1, 1),
             te: None,
-            is_head: false,
+            is_head: self.reader.head.method == Method::Head,
             upgrade: None,
             connection: Some(Keep { is_kept: false, is_kept_by_default: true }),
         };
@@ -216,6 +217,7 @@ impl Connection {
     fn linger(&mut self) -> Verdict {
         if self.stage == Stage::Closing {
             self.stage = Stage::Lingering;
+            self.reader.forget();
             self.socket.shutdown(Shutdown::Write);
             self.has_unread = true;
         }
@@ -233,6 +235,7 @@ impl Connection {
     /// After the program's reply: on to the next request, or to the end. Answers true if it can be closed at once.
     pub(crate) fn finish(&mut self, is_kept: bool) -> bool {
         self.broken = None;
+        self.timer.stop();
         if is_kept {
             self.reader.finish();
             return false;
@@ -243,7 +246,11 @@ impl Connection {
         self.stage = Stage::Closing;
         // A client that asked for the end of the connection and has sent no more will not be hit by a reset.
         let is_clean = self.reader.is_body_done() && self.reader.input.is_empty() && !self.has_unread;
-        is_clean && !self.reader.head.keep_alive && !self.has_output()
+        is_clean
+            && !self.reader.head.keep_alive
+            && !self.has_output()
+            // Whether more has come during the request, only the socket knows.
+            && matches!(self.fill(), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// Makes the connection end with a failure that the client sees.

@@ -72,6 +72,7 @@ pub(crate) fn head(
     if exchange.upgrade.is_some_and(|protocol| !protocol.bytes().all(is_value_byte)) {
         return Err(unsendable("Upgrade"));
     }
+    let has_body = !exchange.is_head && !status.forbids_body();
     let body = match (exchange.upgrade, is_identity(exchange, status), length) {
         (Some(_), _, _) => Body::None,
         (None, Some(true), Some(length)) => Body::Length(length),
@@ -94,7 +95,7 @@ pub(crate) fn head(
     }
     match exchange.connection {
         _ if exchange.upgrade.is_some() => {}
-        Some(keep) if !keep.is_kept || body == Body::UntilClose => field("Connection", "close", out),
+        Some(keep) if !keep.is_kept || (has_body && body == Body::UntilClose) => field("Connection", "close", out),
         Some(keep) if !keep.is_kept_by_default => field("Connection", "keep-alive", out),
         _ => {}
     }
@@ -112,7 +113,7 @@ pub(crate) fn head(
         Body::None | Body::UntilClose => {}
     }
     out.extend_from_slice(b"\r\n");
-    Ok(if exchange.is_head || status.forbids_body() { Body::None } else { body })
+    Ok(if has_body { body } else { Body::None })
 }
 
 fn unsendable(name: &str) -> io::Error {

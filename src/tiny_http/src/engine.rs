@@ -414,7 +414,9 @@ impl Engine {
             self.listen(listener);
         }
         for index in self.slots.indices() {
-            let Some(mut connection) = self.slots.take_if(index, |connection| connection.is_due(now)) else { continue };
+            // Replies are helped on here too: the program may not ask for requests any more.
+            let is_wanted = |connection: &Connection| connection.is_due(now) || connection.wait() == Wait::Flush;
+            let Some(mut connection) = self.slots.take_if(index, is_wanted) else { continue };
             if connection.is_over(now, &self.limits) {
                 self.counters.timeouts.add();
                 self.close(connection);

@@ -202,9 +202,11 @@ fn parse_reject(error: httparse::Error) -> Reject {
 
 /// Tells another version of HTTP from nonsense where the version should stand.
 fn version_reject(text: &str) -> Reject {
-    let line = text.trim_start().lines().next().unwrap_or_default();
-    let version = line.rsplit(' ').next().and_then(|word| word.strip_prefix("HTTP/"));
-    let is_version = version.is_some_and(|version| version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'));
+    let line = text.lines().next().unwrap_or_default();
+    let mut words = line.split(' ').skip(2);
+    let version = words.next().and_then(|word| word.strip_prefix("HTTP/")).map(str::as_bytes);
+    let is_version = matches!(version, Some([major, b'.', minor]) if major.is_ascii_digit() && minor.is_ascii_digit())
+        && words.next().is_none();
     if is_version {
         Reject::new(505, "this server speaks HTTP/1.0 and HTTP/1.1")
     } else {
@@ -221,8 +223,11 @@ fn parse_length(value: &str) -> Result<u64, Reject> {
 
 /// The four forms of a target, each where it belongs.
 fn check_target(method: &Method, target: &str) -> Result<(), Reject> {
+    if target.contains('#') {
+        return Err(Reject::bad("the target has a fragment"));
+    }
     let scheme_length = match target.as_bytes().first() {
-        Some(b'/') => return Ok(()),
+        Some(b'/') if *method != Method::Connect => return Ok(()),
         Some(b'*') if target == "*" && *method == Method::Options => return Ok(()),
         _ => scheme_length(target),
     };

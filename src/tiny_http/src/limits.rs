@@ -28,7 +28,7 @@ pub struct Limits {
     pub idle_time: Duration,
     /// Time without a byte of progress in a body (answered 408) or in a reply (closed): 10 s.
     pub stall_time: Duration,
-    /// The least average rate of a body, and of a reply that a thread waits to write, in bytes a second over
+    /// The least average rate of a body, and of a reply that the client is slow to take, in bytes a second over
     /// [`rate_window`](Limits::rate_window): 1 KiB. Less is answered 408, or closed.
     pub rate_bytes: u64,
     /// The time over which [`rate_bytes`](Limits::rate_bytes) is measured: 60 s.

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io::{self, Read};
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 
 use crate::connection::Connection;
@@ -24,11 +25,15 @@ pub(crate) struct Live {
     /// The server that the connection belongs to. A request made for a test has none.
     engine: Option<Arc<Engine>>,
     pace: Pace,
+    /// The client may have got a part of the reply.
+    is_begun: bool,
+    /// The end of the reply is the end of the connection.
+    ends_with_close: bool,
 }
 
 impl Live {
     pub(crate) fn new(connection: Box<Connection>, engine: Option<Arc<Engine>>) -> Live {
-        Live { connection, engine, pace: Pace::default() }
+        Live { connection, engine, pace: Pace::default(), is_begun: false, ends_with_close: false }
     }
 
     /// Gives the connection back to its server.
@@ -71,17 +76,13 @@ impl Live {
             connection: self.engine.is_some().then_some(Keep { is_kept, is_kept_by_default }),
         };
         let mut body = response.encode_head(&exchange, &mut output)?;
+        self.ends_with_close = body == Body::UntilClose;
         *connection.output_mut() = output;
         loop {
-            let encoded = body.encode(response.reader_mut(), self.connection.output_mut());
-            if encoded.is_err() && body == Body::UntilClose {
-                // An orderly end would say that this was all.
-                self.connection.abort();
-            }
-            let is_end = encoded?;
+            let is_end = body.encode(response.reader_mut(), self.connection.output_mut())?;
             self.write_some(is_end)?;
             if is_end {
-                return Ok(is_kept && body != Body::UntilClose);
+                return Ok(is_kept && !self.ends_with_close);
             }
         }
     }
@@ -89,6 +90,7 @@ impl Live {
     /// Writes what has been encoded. What the client does not take at once is left to the server if it is the end of
     /// the reply and not too much; otherwise this thread waits.
     fn write_some(&mut self, is_end: bool) -> io::Result<()> {
+        self.is_begun = true;
         if self.connection.flush()? {
             if is_end && self.connection.output_mut().capacity() <= SCRATCH_BYTES {
                 SCRATCH.set(std::mem::take(self.connection.output_mut()));
@@ -107,18 +109,24 @@ impl Live {
 
     /// Answers with what the program gave, and gives the connection back.
     pub(crate) fn respond<R: Read>(mut self, response: Response<R>) -> io::Result<()> {
-        let is_kept = self.is_kept();
-        let result = self.write(response, is_kept);
-        match &result {
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput && !self.connection.has_output() => {
+        let is_kept = self.is_kept() && !response.closes();
+        // The response reads from the program's own reader, which may panic as any handler.
+        let result = panic::catch_unwind(AssertUnwindSafe(|| self.write(response, is_kept)));
+        if !matches!(result, Ok(Ok(_))) {
+            self.connection.abandon_output();
+            if !self.is_begun {
                 // Nothing has been sent, so the client can still be told that something went wrong here.
                 let _ = self.write(Response::empty(500), false);
+            } else if self.ends_with_close {
+                // An orderly end would say that this was all.
+                self.connection.abort();
             }
-            Err(_) => self.connection.abandon_output(),
-            Ok(_) => {}
         }
-        self.release(*result.as_ref().unwrap_or(&false));
-        result.map(|_| ())
+        self.release(matches!(result, Ok(Ok(true))));
+        match result {
+            Ok(result) => result.map(|_| ()),
+            Err(panic) => panic::resume_unwind(panic),
+        }
     }
 }
 

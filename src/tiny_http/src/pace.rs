@@ -74,18 +74,23 @@ impl Timer {
         if wait != self.wait {
             self.wait = wait;
             self.due = later(now, time_for(wait, limits));
-            if matches!(wait, Wait::Body | Wait::Drain) {
+            if has_rate(wait) {
                 self.pace = Pace::start(now, limits);
             }
-        } else if progress > 0 && matches!(wait, Wait::Body | Wait::Drain | Wait::Flush) {
+        } else if progress > 0 && has_rate(wait) {
             self.due = later(now, limits.stall_time);
             self.pace.add(progress);
         }
     }
 
+    /// Notes that the wait is over, so that the next one has its own time, be it of the same kind.
+    pub(crate) fn stop(&mut self) {
+        self.wait = Wait::Thread;
+    }
+
     /// The wait that has lasted too long, if it has.
     pub(crate) fn expired(&mut self, now: Instant, limits: &Limits) -> Option<Wait> {
-        let is_slow = matches!(self.wait, Wait::Body | Wait::Drain) && self.pace.is_too_slow(now, limits);
+        let is_slow = has_rate(self.wait) && self.pace.is_too_slow(now, limits);
         let is_over = self.wait != Wait::Thread && now >= self.due;
         (is_slow || is_over).then_some(self.wait)
     }
@@ -94,7 +99,7 @@ impl Timer {
     pub(crate) fn is_due(&self, now: Instant) -> bool {
         match self.wait {
             Wait::Thread => false,
-            Wait::Body | Wait::Drain => now >= self.due || self.pace.is_due(now),
+            wait if has_rate(wait) => now >= self.due || self.pace.is_due(now),
             _ => now >= self.due,
         }
     }
@@ -103,6 +108,11 @@ impl Timer {
     pub(crate) fn due(&self) -> Instant {
         self.due
     }
+}
+
+/// Whether a wait is for bytes that should come, or go, at the least rate.
+fn has_rate(wait: Wait) -> bool {
+    matches!(wait, Wait::Body | Wait::Drain | Wait::Flush)
 }
 
 fn time_for(wait: Wait, limits: &Limits) -> Duration {

@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of time, threads or descriptors, so that it can be tried on any bytes cut in any way.
 
+use crate::Method;
 use crate::buffer::Buffer;
 use crate::chunked::Chunked;
 use crate::head::{Framing, Head, Scanner};
@@ -98,10 +99,11 @@ impl Reader {
         }
     }
 
-    /// Makes it look as if this request had been read.
+    /// Makes it look as if this request had been read, with as much of the body as the head says.
     pub(crate) fn set_request(&mut self, head: Head, body: &str) {
+        let length = head.content_length().unwrap_or(0).min(body.len());
         self.head = head;
-        self.data = body.as_bytes().to_vec();
+        self.data = body.as_bytes()[..length].to_vec();
         self.phase = Phase::Request;
     }
 
@@ -182,6 +184,8 @@ impl Reader {
         self.decode(room, limits)?;
         let is_full = self.data.len() >= limits.body_buffer_bytes && self.has_more_data();
         if self.body.is_done() || is_full {
+            // Whoever has sent it does not wait to be told.
+            self.is_continue_due = false;
             self.phase = Phase::Request;
             return Ok(Step::Request);
         }
@@ -241,12 +245,19 @@ impl Reader {
     pub(crate) fn finish(&mut self) {
         self.phase = if self.body.is_done() { Phase::Head } else { Phase::Drain };
         self.is_continue_due = false;
+        self.head.method = Method::Get;
         self.body_bytes = 0;
         self.data.clear();
         self.read = 0;
         self.data.shrink_to(KEEP_BYTES);
         self.input.shrink(KEEP_BYTES);
         self.head.shrink(KEEP_BYTES);
+    }
+
+    /// Gives all memory back: nobody wants what has been read.
+    pub(crate) fn forget(&mut self) {
+        self.input = Buffer::default();
+        self.data = Vec::new();
     }
 
     fn advance_drain(&mut self, limits: &Limits) -> Result<Step, Reject> {

@@ -64,14 +64,14 @@ impl Request {
         &self.live().connection.reader.head.target
     }
 
-    /// The path and query, whatever the form of the target: `/a?b` for `http://host/a?b` too. `*` and the target of
-    /// `CONNECT` are as they are.
+    /// The path and query, whatever the form of the target: `/a?b` for `http://host/a?b` too, and `/` for `http://host`. A
+    /// query without a path (`http://host?b`), `*` and the target of `CONNECT` are as they are.
     pub fn target(&self) -> &str {
         let url = self.url();
         let Some(length) = scheme_length(url) else { return url };
         match url[length..].find(['/', '?']) {
-            Some(start) if url[length + start..].starts_with('/') => &url[length + start..],
-            _ => "/",
+            Some(start) => &url[length + start..],
+            None => "/",
         }
     }
 
@@ -124,7 +124,8 @@ impl Request {
         self.live_mut()
     }
 
-    /// Sends a response.
+    /// Sends a response. What the client does not take at once is sent after this returns; a program that ends should call
+    /// [`Server::shutdown`](crate::Server::shutdown), which waits for that.
     ///
     /// A client that has gone away is not an error. One is a body that could not be read to its end, a client that
     /// did not take its reply in time, and a header that cannot be sent (the client then gets a 500).

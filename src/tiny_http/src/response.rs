@@ -31,6 +31,7 @@ pub struct Response<R> {
     headers: Vec<Header>,
     data_length: Option<usize>,
     chunked_threshold: Option<usize>,
+    closes: bool,
 }
 
 /// A response whose body is read from anything.
@@ -47,8 +48,14 @@ impl<R: Read> Response<R> {
         data_length: Option<usize>,
         additional_headers: Option<Receiver<Header>>,
     ) -> Response<R> {
-        let mut response =
-            Response { reader: data, status_code, headers: Vec::new(), data_length, chunked_threshold: None };
+        let mut response = Response {
+            reader: data,
+            status_code,
+            headers: Vec::new(),
+            data_length,
+            chunked_threshold: None,
+            closes: false,
+        };
         for header in headers.into_iter().chain(additional_headers.into_iter().flatten()) {
             response.add_header(header);
         }
@@ -115,6 +122,17 @@ impl<R: Read> Response<R> {
         self
     }
 
+    /// The same response, after which the connection is closed.
+    pub fn with_connection_close(mut self) -> Response<R> {
+        self.closes = true;
+        self
+    }
+
+    /// Whether the connection is closed after the response.
+    pub(crate) fn closes(&self) -> bool {
+        self.closes
+    }
+
     /// The same response with another body.
     pub fn with_data<S>(self, reader: S, data_length: Option<usize>) -> Response<S>
     where
@@ -126,6 +144,7 @@ impl<R: Read> Response<R> {
             headers: self.headers,
             data_length,
             chunked_threshold: self.chunked_threshold,
+            closes: self.closes,
         }
     }
 
@@ -209,6 +228,7 @@ impl<R: Read + Send + 'static> Response<R> {
             headers: self.headers,
             data_length: self.data_length,
             chunked_threshold: self.chunked_threshold,
+            closes: self.closes,
         }
     }
 }
@@ -266,6 +286,7 @@ impl Clone for Response<io::Empty> {
             headers: self.headers.clone(),
             data_length: self.data_length,
             chunked_threshold: self.chunked_threshold,
+            closes: self.closes,
         }
     }
 }

@@ -1,12 +1,15 @@
 //! A server that runs while a test does, and a client that says exactly what it is told to.
 
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, LazyLock, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use tiny_http::{ConfigListenAddr, Limits, Request, Response, Server, ServerConfig};
+use tiny_http::{ConfigListenAddr, Limits, Request, Response, Server, ServerConfig, StatusCode};
 
 /// Longer than anything takes, shorter than a test that hangs should.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -17,6 +20,12 @@ pub struct Running {
     threads: Vec<JoinHandle<()>>,
 }
 
+/// Limits under which clients may take more time than any test does.
+pub fn patient() -> Limits {
+    let never = Duration::from_secs(600);
+    Limits { head_time: never, idle_time: never, stall_time: never, rate_window: never, ..Limits::default() }
+}
+
 /// Starts a server on a free port of the loopback address.
 pub fn server(limits: Limits) -> Server {
     let addr = ConfigListenAddr::from_socket_addrs("127.0.0.1:0").unwrap();
@@ -25,7 +34,12 @@ pub fn server(limits: Limits) -> Server {
 
 /// Starts a server whose `threads` threads answer each request with `handler`.
 pub fn serve(limits: Limits, threads: usize, handler: impl Fn(Request) + Send + Sync + 'static) -> Running {
-    let server = Arc::new(server(limits));
+    serve_on(server(limits), threads, handler)
+}
+
+/// As [`serve`], with a server that is there already.
+pub fn serve_on(server: Server, threads: usize, handler: impl Fn(Request) + Send + Sync + 'static) -> Running {
+    let server = Arc::new(server);
     let handler = Arc::new(handler);
     let threads = (0..threads)
         .map(|_| {
@@ -102,6 +116,8 @@ pub struct Client {
     pub stream: TcpStream,
     /// Bytes that have come and are not used yet.
     input: Vec<u8>,
+    /// Bytes that have come at all.
+    pub received: usize,
 }
 
 impl Client {
@@ -114,7 +130,7 @@ impl Client {
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        Client { stream, input: Vec::new() }
+        Client { stream, input: Vec::new(), received: 0 }
     }
 
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Client {
@@ -125,6 +141,14 @@ impl Client {
     /// Sends `bytes`, which may be cut off by a server that has heard enough.
     pub fn send_anyway(&mut self, bytes: impl AsRef<[u8]>) -> &mut Client {
         let _ = self.stream.write_all(bytes.as_ref());
+        self
+    }
+
+    /// Sends `bytes` cut into pieces of `size`, which may be cut off as well.
+    pub fn send_in_pieces(&mut self, bytes: &[u8], size: usize) -> &mut Client {
+        for piece in bytes.chunks(size) {
+            self.send_anyway(piece);
+        }
         self
     }
 
@@ -214,6 +238,7 @@ impl Client {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             count => {
                 self.input.extend_from_slice(&buffer[..count]);
+                self.received += count;
                 Ok(())
             }
         }
@@ -235,7 +260,9 @@ impl Client {
         if self.stream.write_all(b"GET /alive HTTP/1.1\r\nHost: a\r\n\r\n").is_err() {
             return false;
         }
-        self.try_reply(false).is_ok_and(|reply| reply.status == 200 && reply.text() == "GET /alive ")
+        let is_right =
+            |reply: Reply| reply.version == "HTTP/1.1" && reply.status == 200 && reply.text() == "GET /alive ";
+        self.try_reply(false).is_ok_and(is_right)
     }
 }
 
@@ -255,4 +282,101 @@ impl<F: FnMut()> Drop for AtEnd<F> {
     fn drop(&mut self) {
         (self.0)();
     }
+}
+
+/// A door that is shut until somebody opens it, for handlers that are to take their time.
+#[derive(Default)]
+pub struct Door(Mutex<bool>, Condvar);
+
+impl Door {
+    pub fn open(&self) {
+        *self.0.lock().unwrap() = true;
+        self.1.notify_all();
+    }
+
+    /// Waits until the door is open, or for as long as one may wait.
+    pub fn pass(&self) {
+        let _ = self.1.wait_timeout_while(self.0.lock().unwrap(), PATIENCE, |is_open| !*is_open).unwrap();
+    }
+}
+
+/// Bytes of which no part looks like another.
+pub fn noise(count: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    let words = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 16).to_le_bytes()
+    });
+    let mut bytes: Vec<u8> = words.take(count.div_ceil(8)).flatten().collect();
+    bytes.truncate(count);
+    bytes
+}
+
+/// More bytes than the kernel keeps for a connection of which nobody reads.
+pub static BIG: LazyLock<Vec<u8>> = LazyLock::new(|| noise(8 << 20));
+
+/// A response with [`BIG`] as its body.
+pub fn big_response() -> Response<&'static [u8]> {
+    Response::new(StatusCode(200), Vec::new(), &BIG[..], Some(BIG.len()), None)
+}
+
+/// A request that is sent behind others, and that nobody must ever answer.
+pub const SMUGGLED: &[u8] = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// Sends each request whole and then a byte at a time, and expects the status and the end of the connection: what comes
+/// behind the request is not read as another one.
+pub fn expect_refused(running: &Running, cases: &[(&str, &[u8], u16)]) {
+    let mut problems = String::new();
+    for &(what, bytes, status) in cases {
+        for size in [bytes.len(), 1] {
+            let mut client = running.client();
+            client.send_in_pieces(bytes, size).send_anyway(SMUGGLED);
+            let problem = match client.try_reply(false) {
+                Err(error) => error.to_string(),
+                Ok(reply) if reply.status != status => format!("{} {}", reply.status, reply.text().trim_end()),
+                Ok(reply) if reply.header("connection") != Some("close") => "it is not told that it is over".to_owned(),
+                Ok(_) if !client.is_closed() => "the connection lives on".to_owned(),
+                Ok(_) => continue,
+            };
+            problems += &format!("\n{what}, in pieces of {size}: {problem}");
+        }
+    }
+    assert!(problems.is_empty(), "not refused as they should be:{problems}");
+    eventually("the end of all connections", || running.server.num_connections() == 0);
+}
+
+/// Sends each request to an `echo` server, whole and then a byte at a time, and expects this text and that the next
+/// request is read right.
+pub fn expect_accepted(running: &Running, cases: &[(&str, &[u8], &str)]) {
+    let mut problems = String::new();
+    for &(what, bytes, text) in cases {
+        for size in [bytes.len(), 1] {
+            let mut client = running.client();
+            let problem = match client.send_in_pieces(bytes, size).try_reply(false) {
+                Err(error) => error.to_string(),
+                Ok(reply) if (reply.status, reply.text().as_str()) != (200, text) => {
+                    format!("{} {}", reply.status, reply.text().trim_end())
+                }
+                Ok(_) if !client.is_alive() => "the next request is not answered".to_owned(),
+                Ok(_) => continue,
+            };
+            problems += &format!("\n{what}, in pieces of {size}: {problem}");
+        }
+    }
+    assert!(problems.is_empty(), "not answered as they should be:{problems}");
+}
+
+/// A path of its own for a file or a Unix socket, short enough for either.
+pub fn temporary_path() -> PathBuf {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    std::env::temp_dir().join(format!("tiny_http-{}-{count}", std::process::id()))
+}
+
+/// A file with this content, open for reading.
+pub fn temporary_file(content: &[u8]) -> (PathBuf, File) {
+    let path = temporary_path();
+    fs::write(&path, content).unwrap();
+    let file = File::open(&path).unwrap();
+    (path, file)
 }

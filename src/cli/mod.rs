@@ -1,0 +1,218 @@
+//! The command line. `COMMANDS` is the one list: the parser and all help are made from it.
+
+#![allow(clippy::print_stdout, clippy::print_stderr)] // this module is what prints
+
+mod config;
+mod database;
+mod migrate;
+mod parse;
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+pub use parse::{Arguments, Parsed};
+
+use crate::config::{Address, Config, Variables};
+use crate::db::cluster::Cluster;
+use crate::error::{Error, Result};
+
+/// An option of a command.
+#[derive(Debug)]
+pub struct Flag {
+    pub name: &'static str,
+    /// What stands behind it, if something does.
+    pub value: Option<&'static str>,
+    pub help: &'static str,
+}
+
+/// A command.
+pub struct Command {
+    /// One word or two.
+    pub name: &'static str,
+    /// The arguments that it needs, as its usage shows them.
+    pub arguments: &'static [&'static str],
+    pub flags: &'static [Flag],
+    pub summary: &'static str,
+    /// More than a line of help, where there is more to say.
+    pub details: &'static str,
+    run: fn(&Arguments) -> Result<ExitCode>,
+}
+
+const fn flag(name: &'static str, help: &'static str) -> Flag {
+    Flag { name, value: None, help }
+}
+
+const fn option(name: &'static str, value: &'static str, help: &'static str) -> Flag {
+    Flag { name, value: Some(value), help }
+}
+
+const JSON: Flag = flag("json", "Print JSON, for programs.");
+const TO: Flag = option("to", "VERSION", "Stop when this version is the newest.");
+const YES: Flag = flag("yes", "Do not ask.");
+
+/// Options of every command.
+pub const COMMON: &[Flag] = &[
+    option("env-file", "FILE", "Read settings from FILE instead of .env; the environment comes first."),
+    flag("help", "Show help, and do nothing else."),
+];
+
+const fn command(name: &'static str, summary: &'static str, run: fn(&Arguments) -> Result<ExitCode>) -> Command {
+    Command { name, arguments: &[], flags: &[], summary, details: "", run }
+}
+
+/// All commands, in the order of the help.
+pub const COMMANDS: &[Command] = &[
+    command("serve", "Serve until told to stop, on an embedded database unless another is configured.", |arguments| {
+        crate::serve::serve(&configuration(arguments)?).map(|()| ExitCode::SUCCESS)
+    }),
+    Command {
+        flags: &[
+            JSON,
+            flag("example", "Print a file of all settings instead, each with its meaning."),
+            flag("table", "Print the README's table of all settings instead."),
+        ],
+        ..command("config", "Show all settings, where they come from, and what is wrong with them.", config::show)
+    },
+    Command {
+        flags: &[TO, flag("dry-run", "Print what would be run, and what the linter thinks of it."), JSON],
+        details: "Exits with 1 if a migration fails; the database is then at the version before it.",
+        ..command("migrate", "Apply all migrations that are pending.", migrate::apply)
+    },
+    Command {
+        flags: &[
+            JSON,
+            flag("exit-code", "Exit with 1 if migrations are pending, and 2 if files and database disagree."),
+        ],
+        ..command("migrate status", "Show which migrations are applied.", migrate::status)
+    },
+    Command {
+        arguments: &["NAME"],
+        flags: &[JSON],
+        ..command("migrate create", "Make the files of the next migration.", migrate::create)
+    },
+    Command {
+        flags: &[option("steps", "N", "Undo this many: 1."), TO, JSON],
+        ..command("migrate rollback", "Undo the last migration.", migrate::rollback)
+    },
+    Command {
+        flags: &[JSON],
+        details: "Exits with 1 if anything disagrees. The migrations are run in a scratch database on the same server.",
+        ..command("migrate verify", "Compare files, history and the live database.", migrate::verify)
+    },
+    Command {
+        arguments: &["VERSION"],
+        flags: &[option("reason", "TEXT", "Why the change is right. It is recorded."), JSON],
+        ..command("migrate repair", "Accept that an applied migration's file was changed.", migrate::repair)
+    },
+    Command {
+        arguments: &["VERSION"],
+        flags: &[JSON],
+        ..command("migrate baseline", "Mark an existing database as being at a version.", migrate::baseline)
+    },
+    Command {
+        flags: &[JSON],
+        details: "Exits with 1 if anything is found.",
+        ..command("migrate lint", "Look for statements that are unsafe on a database in use.", migrate::lint)
+    },
+    command("db start", "Start the embedded database, and leave it running.", database::start),
+    command("db stop", "Stop the embedded database.", database::stop),
+    Command { flags: &[JSON], ..command("db status", "Show the embedded database.", database::status) },
+    command("db psql", "Open psql on the configured database.", database::psql),
+    Command {
+        flags: &[YES],
+        details: "Refuses in production.",
+        ..command("db reset", "Delete the embedded database with everything in it.", database::reset)
+    },
+    command("db create", "Create the configured database if its server does not have it.", database::create),
+];
+
+/// Runs what the arguments say.
+pub fn run(arguments: Vec<OsString>) -> ExitCode {
+    let parsed = match parse::parse(arguments) {
+        Ok(parsed) => parsed,
+        Err(problem) => {
+            eprintln!("mainstay: {problem}");
+            return ExitCode::from(2);
+        }
+    };
+    let result = match parsed {
+        Parsed::Help(text) => return print(&text),
+        Parsed::Run(command, arguments) => (command.run)(&arguments),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("mainstay: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints to the standard output. That nobody reads on is no failure of ours.
+fn print(text: &str) -> ExitCode {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            eprintln!("mainstay: {error}");
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+/// Prints a value as JSON.
+fn print_json(value: &impl serde::Serialize) -> Result<ExitCode> {
+    let text =
+        serde_json::to_string_pretty(value).map_err(|error| Error::internal("cannot print this").because(error))?;
+    Ok(print(&(text + "\n")))
+}
+
+/// Tells a person what is being done, beside what is printed for programs.
+fn say(text: &str) {
+    eprintln!("{text}");
+}
+
+/// Reads and checks the settings.
+fn configuration(arguments: &Arguments) -> Result<Config> {
+    let problem = |problems: crate::config::Problems| {
+        Error::internal(format!(
+            "the configuration is not right:\n{problems}\n`mainstay config --help` lists all settings"
+        ))
+    };
+    let variables = Variables::read(arguments.value("env-file").map(Path::new)).map_err(problem)?;
+    let config = Config::from(&variables, |path| std::fs::read_to_string(path)).map_err(problem)?;
+    for warning in &config.warnings {
+        say(&format!("mainstay: {warning}"));
+    }
+    Ok(config)
+}
+
+/// The folder of mainstay's own files, as an absolute path.
+fn data_folder(config: &Config) -> Result<PathBuf> {
+    let folder = config.path("MAINSTAY_DATA").unwrap_or(Path::new("var"));
+    std::path::absolute(folder).map_err(|error| Error::internal("MAINSTAY_DATA is no path").because(error))
+}
+
+/// Does something with the configured database. An embedded one runs at least as long.
+fn with_database<T>(config: &Config, act: impl FnOnce(&Address) -> Result<T>) -> Result<T> {
+    match Address::primary(config).map_err(Error::internal)? {
+        Some(address) => act(&address),
+        None => {
+            let cluster = Cluster::open(&data_folder(config)?, &mut |text| say(text))?;
+            let result = act(&cluster.address());
+            cluster.stop()?;
+            result
+        }
+    }
+}
+
+/// Asks a question that is answered with yes or no; without a terminal the answer is no.
+fn confirm(question: &str) -> bool {
+    if !io::stdin().is_terminal() {
+        return false;
+    }
+    eprint!("{question} [y/N] ");
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+}

@@ -1,0 +1,146 @@
+//! The four pools, and what they add up to.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::connection::Dialer;
+use super::pool::{Pool, PoolOptions, PoolStats, Purpose};
+use super::session::Session;
+use crate::config::{Address, Config};
+use crate::error::{Error, Result};
+
+/// Which pool a session comes from: by what it is for, so that one kind of work cannot starve another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// Reads and writes of requests.
+    Primary,
+    /// Lists and reports, on a replica if there is one. Nothing can be changed through it.
+    Readonly,
+    /// Short and urgent: health, logins.
+    Priority,
+    /// Jobs.
+    Background,
+}
+
+impl Which {
+    pub const ALL: [Which; 4] = [Which::Primary, Which::Readonly, Which::Priority, Which::Background];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Which::Primary => "primary",
+            Which::Readonly => "readonly",
+            Which::Priority => "priority",
+            Which::Background => "background",
+        }
+    }
+
+    /// The names of its settings begin with this.
+    fn setting(self) -> &'static str {
+        match self {
+            Which::Primary => "DB_POOL",
+            Which::Readonly => "DB_POOL_READONLY",
+            Which::Priority => "DB_POOL_PRIORITY",
+            Which::Background => "DB_POOL_BACKGROUND",
+        }
+    }
+
+    /// How long a statement may run and wait for a lock, where a request's may run for `query_time`.
+    fn times(self, query_time: Duration) -> (Duration, Duration) {
+        const SHORT: Duration = Duration::from_secs(5);
+        const LOCK: Duration = Duration::from_secs(10);
+        let statement = match self {
+            Which::Primary | Which::Readonly => query_time,
+            Which::Priority => query_time.min(SHORT),
+            Which::Background => query_time * 10,
+        };
+        (statement, statement.min(LOCK))
+    }
+}
+
+/// The figures of all pools, and their sum.
+#[derive(Debug, Serialize)]
+pub struct DatabaseStats {
+    #[serde(flatten)]
+    pub total: PoolStats,
+    pub pools: BTreeMap<&'static str, PoolStats>,
+}
+
+/// The database as the server uses it.
+#[derive(Debug, Clone)]
+pub struct Database {
+    pools: [Pool; 4],
+    slow: Duration,
+    address: Address,
+}
+
+impl Database {
+    /// Makes the pools. They connect when the database can be reached; that it cannot be yet is no error.
+    pub fn open(config: &Config, primary: &Address) -> Result<Database> {
+        let replica = Address::replica(config).map_err(Error::internal)?;
+        let pool = |which: Which| -> Result<Pool> {
+            let address = match which {
+                Which::Readonly => replica.as_ref().unwrap_or(primary),
+                _ => primary,
+            };
+            let (query_time, lock_time) = which.times(config.duration("DB_QUERY_TIMEOUT"));
+            let mut options = vec![
+                ("timezone", "UTC".to_owned()),
+                ("statement_timeout", query_time.as_millis().to_string()),
+                ("lock_timeout", lock_time.as_millis().to_string()),
+                ("idle_in_transaction_session_timeout", (query_time * 2).as_millis().to_string()),
+            ];
+            if which == Which::Readonly {
+                options.push(("default_transaction_read_only", "on".to_owned()));
+            }
+            let name = format!("mainstay/{}", which.name());
+            let dialer = Dialer::new(address, &name, &options, config.duration("DB_CONNECT_TIMEOUT"))?;
+            Ok(Pool::new(pool_options(config, which, query_time), dialer))
+        };
+        let [primary_pool, readonly, priority, background] = Which::ALL.map(pool);
+        let pools = [primary_pool?, readonly?, priority?, background?];
+        Ok(Database { pools, slow: config.duration("DB_SLOW_QUERY"), address: primary.clone() })
+    }
+
+    /// A session on one of the pools.
+    pub fn session(&self, which: Which, purpose: Purpose) -> Result<Session> {
+        Session::new(self.pool(which), purpose, self.slow)
+    }
+
+    pub fn pool(&self, which: Which) -> &Pool {
+        &self.pools[which as usize]
+    }
+
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    pub fn stats(&self) -> DatabaseStats {
+        let pools: BTreeMap<_, _> = self.pools.iter().map(|pool| (pool.name(), pool.stats())).collect();
+        DatabaseStats { total: pools.values().sum(), pools }
+    }
+
+    /// Connections that all pools together may open.
+    pub fn connections_max(&self) -> u32 {
+        self.stats().total.max_open_connections
+    }
+}
+
+fn pool_options(config: &Config, which: Which, query_time: Duration) -> PoolOptions {
+    let max = config.integer(&format!("{}_MAX", which.setting()));
+    let max_idle = match which {
+        Which::Primary => config.maybe_integer("DB_MAX_IDLE_CONNS"),
+        _ => None,
+    };
+    PoolOptions {
+        name: which.name(),
+        min: config.integer(&format!("{}_MIN", which.setting())).min(max),
+        max,
+        max_idle: max_idle.unwrap_or(max),
+        max_lifetime: config.duration("DB_CONN_MAX_LIFETIME"),
+        max_idle_time: config.duration("DB_CONN_MAX_IDLE_TIME"),
+        acquire_time: config.duration("DB_ACQUIRE_TIMEOUT"),
+        query_time,
+    }
+}

@@ -1,0 +1,189 @@
+//! `/live`, `/ready`, `/health` and `/health/database`: what tells an operator, and a load balancer, how it goes.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+use tiny_http::{Header, Method, Request, Response};
+
+use crate::config::show_duration;
+use crate::db::{Database, Purpose, Which};
+use crate::error::Result;
+
+/// How long an answer of the database is good for.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// How far the server has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Progress {
+    Waiting(String),
+    Migrating,
+    Ready,
+    Stopping,
+}
+
+/// What is known of the health of the server.
+pub(super) struct Health {
+    database: Database,
+    asks_database: bool,
+    start: Instant,
+    progress: Mutex<Progress>,
+    stopped: Condvar,
+    /// When the database was asked last, and what was wrong.
+    checked: Mutex<Option<(Instant, Result<(), String>)>>,
+}
+
+impl Health {
+    pub(super) fn new(database: Database, asks_database: bool) -> Health {
+        Health {
+            database,
+            asks_database,
+            start: Instant::now(),
+            progress: Mutex::new(Progress::Waiting("starting".to_owned())),
+            stopped: Condvar::new(),
+            checked: Mutex::new(None),
+        }
+    }
+
+    pub(super) fn set(&self, progress: Progress) {
+        let mut current = lock(&self.progress);
+        if *current != Progress::Stopping {
+            *current = progress;
+        }
+    }
+
+    pub(super) fn stop(&self) {
+        *lock(&self.progress) = Progress::Stopping;
+        self.stopped.notify_all();
+    }
+
+    /// Waits for a while, and answers whether the server is to stop.
+    pub(super) fn wait_for_stop(&self, time: Duration) -> bool {
+        let is_going_on = |progress: &mut Progress| *progress != Progress::Stopping;
+        let (progress, _) = self
+            .stopped
+            .wait_timeout_while(lock(&self.progress), time, is_going_on)
+            .unwrap_or_else(PoisonError::into_inner);
+        *progress == Progress::Stopping
+    }
+
+    /// Answers a request.
+    pub(super) fn answer(&self, request: Request) {
+        let path = request.target().split('?').next().unwrap_or_default();
+        let (status, body) = match path {
+            "/live" | "/ready" | "/health" | "/health/database" if !is_read(&request) => {
+                (405, problem(405, "METHOD_NOT_ALLOWED", "Method not allowed", "this can only be read"))
+            }
+            "/live" => (200, json!({ "status": "alive" })),
+            "/ready" => self.ready(),
+            "/health" => self.health(),
+            "/health/database" => self.database(),
+            _ => (404, problem(404, "NOT_FOUND", "Not found", "there is nothing here")),
+        };
+        let kind = if status == 404 || status == 405 { "application/problem+json" } else { "application/json" };
+        let mut response = Response::from_data(body.to_string()).with_status_code(status);
+        let mut headers = vec![("Content-Type", kind), ("Cache-Control", "no-store")];
+        if status == 503 {
+            headers.push(("Retry-After", "2"));
+        }
+        if status == 405 {
+            headers.push(("Allow", "GET, HEAD"));
+        }
+        for header in headers.into_iter().filter_map(|(name, value)| Header::from_bytes(name, value).ok()) {
+            response.add_header(header);
+        }
+        if let Err(error) = request.respond(response) {
+            log::debug!("a reply was not taken: {error}");
+        }
+    }
+
+    fn ready(&self) -> (u16, Value) {
+        let progress = lock(&self.progress).clone();
+        let reason = match progress {
+            Progress::Ready => self.check().err(),
+            Progress::Waiting(reason) => Some(reason),
+            Progress::Migrating => Some("migrating".to_owned()),
+            Progress::Stopping => Some("stopping".to_owned()),
+        };
+        match reason {
+            None => (200, json!({ "status": "ready" })),
+            Some(reason) => (503, json!({ "status": "not ready", "reason": reason })),
+        }
+    }
+
+    fn health(&self) -> (u16, Value) {
+        let database = self.check();
+        let body = json!({
+            "status": word(database.is_ok()),
+            "timestamp": now(),
+            "uptime": show_duration(Duration::from_secs(self.start.elapsed().as_secs())),
+            "version": env!("CARGO_PKG_VERSION"),
+            "services": { "database": word(database.is_ok()) },
+        });
+        (if database.is_ok() { 200 } else { 503 }, body)
+    }
+
+    fn database(&self) -> (u16, Value) {
+        let check = self.check();
+        let stats = self.database.stats();
+        let mut database = json!({
+            "connectivity": word(check.is_ok()),
+            "pool_stats": stats.total,
+            "pools": stats.pools,
+        });
+        let held: Vec<String> = Which::ALL.iter().flat_map(|which| self.database.pool(*which).long_holders()).collect();
+        if !held.is_empty() {
+            database["held_for_long"] = json!(held);
+        }
+        if let Err(reason) = &check {
+            database["reason"] = json!(reason);
+        }
+        let body = json!({ "status": word(check.is_ok()), "timestamp": now(), "database": database });
+        (if check.is_ok() { 200 } else { 503 }, body)
+    }
+
+    /// Asks the database whether it is there, at most once in [`FRESH`]; who asks meanwhile gets the last answer.
+    fn check(&self) -> Result<(), String> {
+        const CHECK: crate::sql::Query = crate::sql!("db/check");
+        if !self.asks_database {
+            return Ok(());
+        }
+        let mut checked = lock(&self.checked);
+        if let Some((when, result)) = &*checked
+            && when.elapsed() < FRESH
+        {
+            return result.clone();
+        }
+        let purpose = Purpose { what: "health check", request: None };
+        let result = self
+            .database
+            .session(Which::Priority, purpose)
+            .and_then(|mut session| session.one(&CHECK, &[]))
+            .map(drop)
+            .map_err(|error| error.to_string());
+        *checked = Some((Instant::now(), result.clone()));
+        result
+    }
+}
+
+fn is_read(request: &Request) -> bool {
+    matches!(request.method(), Method::Get | Method::Head)
+}
+
+fn word(is_healthy: bool) -> &'static str {
+    if is_healthy { "healthy" } else { "unhealthy" }
+}
+
+fn problem(status: u16, code: &str, title: &str, detail: &str) -> Value {
+    json!({ "type": "about:blank", "title": title, "status": status, "detail": detail, "code": code })
+}
+
+/// The time as RFC 3339 in UTC.
+fn now() -> String {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    crate::config::show_time(seconds)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,11 @@
+//! What the tests stand on: a PostgreSQL of their own, and a fresh database for each that asks.
+
+pub mod database;
+pub mod proxy;
+pub mod folder;
+pub mod other;
+pub mod server;
+pub mod wait;
+
+pub use database::database;
+pub use folder::folder;
