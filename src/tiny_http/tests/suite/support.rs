@@ -275,6 +275,15 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
+/// Does something at the end of its scope, also when a test fails there while threads wait to be told that it is over.
+pub struct AtEnd<F: FnMut()>(pub F);
+
+impl<F: FnMut()> Drop for AtEnd<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
 /// A door that is shut until somebody opens it, for handlers that are to take their time.
 #[derive(Default)]
 pub struct Door(Mutex<bool>, Condvar);
