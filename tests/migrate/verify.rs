@@ -87,7 +87,7 @@ fn check(database: &Database, folder: &Folder) -> Verification {
 }
 
 fn drift(verification: &Verification) -> Vec<String> {
-    verification.drift.iter().map(|difference| difference.to_string()).collect()
+    verification.drift.iter().map(ToString::to_string).collect()
 }
 
 #[test]
