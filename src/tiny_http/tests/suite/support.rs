@@ -380,12 +380,3 @@ pub fn temporary_file(content: &[u8]) -> (PathBuf, File) {
     let file = File::open(&path).unwrap();
     (path, file)
 }
-
-/// Does something at the end of its scope, also when a test fails there while threads wait to be told that it is over.
-pub struct AtEnd<F: FnMut()>(pub F);
-
-impl<F: FnMut()> Drop for AtEnd<F> {
-    fn drop(&mut self) {
-        (self.0)();
-    }
-}
