@@ -57,7 +57,7 @@ pub struct Options {
     pub lock_timeout_concurrent: Duration,
     /// How often a file is tried when a lock cannot be had.
     pub attempts: u32,
-    /// The pause after the first attempt. It doubles up to [`Options::PAUSE_MAX`], with jitter.
+    /// The pause after the first attempt. It doubles up to `PAUSE_MAX`, with jitter.
     pub pause: Duration,
 }
 
