@@ -154,11 +154,11 @@ fn a_body_that_comes_byte_by_byte_is_too_slow() {
 
 #[test]
 fn the_time_for_a_head_begins_with_its_own_first_byte() {
-    let running = one_worker(Limits { head_time: Duration::from_millis(1_000), ..Default::default() });
+    let running = one_worker(Limits { head_time: Duration::from_millis(3_000), ..Default::default() });
     let mut client = running.client();
     for piece in ["GET /a HTT", "P/1.1\r\nHost: a\r\n\r\nGET /b HTT", "P/1.1\r\nHost: a\r\n\r\n"] {
         client.send(piece);
-        thread::sleep(Duration::from_millis(600));
+        thread::sleep(Duration::from_millis(1_600));
     }
     assert_eq!(client.reply().text(), "GET /a ");
     assert_eq!(client.reply().text(), "GET /b ", "its head took no longer than the other's");
