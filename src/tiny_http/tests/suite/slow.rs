@@ -166,11 +166,11 @@ fn the_time_for_a_head_begins_with_its_own_first_byte() {
 
 #[test]
 fn a_connection_that_is_used_is_not_idle() {
-    let running = one_worker(Limits { idle_time: Duration::from_millis(700), ..Default::default() });
+    let running = one_worker(Limits { idle_time: Duration::from_millis(1_500), ..Default::default() });
     let mut client = running.client();
-    for _ in 0..6 {
+    for _ in 0..8 {
         assert!(client.is_alive(), "closed as idle although it was used a moment before");
-        thread::sleep(Duration::from_millis(200));
+        thread::sleep(Duration::from_millis(300));
     }
 }
 
