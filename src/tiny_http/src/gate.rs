@@ -250,6 +250,11 @@ impl Gate {
     /// The keeper's look. Answers whether any thread with a place is at work, so that another look is due soon.
     pub(crate) fn tick(&self) -> bool {
         let mut places = self.lock();
+        places.ticks += 1;
+        if places.ticks.is_multiple_of(MEASURE_TICKS) {
+            // Before those that are stuck are gone: it is they who tell that more places are needed.
+            self.measure(&mut places);
+        }
         let before = places.taken.len();
         places.taken.retain(|seat| {
             let state = seat.state.load(Ordering::Acquire);
@@ -258,11 +263,6 @@ impl Gate {
         });
         places.away += before - places.taken.len();
         let mut is_busy = places.taken.len() < before;
-
-        places.ticks += 1;
-        if places.ticks.is_multiple_of(MEASURE_TICKS) {
-            self.measure(&mut places);
-        }
         self.fill(&mut places);
         is_busy |= self.is_busy(&places);
         is_busy
