@@ -229,10 +229,18 @@ impl Engine {
         }
     }
 
-    /// Puts a connection into its slot. Comes back with it if an event came meanwhile.
+    /// Puts a connection into its slot. Comes back with it if there is more to do.
     fn put(&self, connection: Box<Connection>) -> Option<Box<Connection>> {
         let token = connection.token;
         if let Err(mut connection) = self.slots.put(connection) {
+            connection.note_event(EventFlags::all());
+            return Some(connection);
+        }
+        // A shutdown that began meanwhile has missed it.
+        if self.is_closing()
+            && let Some(mut connection) =
+                self.slots.take_if(token.index(), |it| it.token == token && it.wait() == Wait::Idle)
+        {
             connection.note_event(EventFlags::all());
             return Some(connection);
         }

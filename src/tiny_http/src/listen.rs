@@ -241,3 +241,18 @@ pub(crate) fn counted_address(addr: SocketAddr) -> IpAddr {
         IpAddr::V6(addr) => IpAddr::V6((addr.to_bits() >> 64 << 64).into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_client_is_its_whole_network_and_an_ipv4_client_is_itself() {
+        let counted = |text: &str| counted_address(SocketAddr::new(text.parse().unwrap(), 1)).to_string();
+        assert_eq!(counted("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(counted("2001:db8:1:2:ffff::"), "2001:db8:1:2::");
+        assert_eq!(counted("2001:db8:1:3::"), "2001:db8:1:3::");
+        assert_eq!(counted("::ffff:192.0.2.1"), "192.0.2.1");
+        assert_eq!(counted("192.0.2.2"), "192.0.2.2");
+    }
+}

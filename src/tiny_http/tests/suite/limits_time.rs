@@ -25,12 +25,6 @@ fn drip_until_answered(client: &mut Client, piece: &[u8]) {
     client.stream.set_nonblocking(false).unwrap();
 }
 
-/// On a machine with much to do a lively client may look dead, but hardly again and again.
-#[track_caller]
-fn in_some_attempt(what: &str, attempt: impl Fn() -> bool) {
-    assert!((0..4).any(|_| attempt()), "{what}");
-}
-
 #[test]
 fn a_head_that_takes_too_long_is_answered_408_however_it_drips() {
     let running = echo(Limits { head_time: SHORT, ..patient() });

@@ -1,8 +1,7 @@
 //! Ending a server: who is still answered, who is cut off and counted, and what is left behind.
 
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream};
-use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
@@ -10,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::*;
-use tiny_http::{Limits, Request, Response, Server};
+use tiny_http::{Limits, Response};
 
 const GET: &str = "GET /alive HTTP/1.1\r\nHost: a\r\n\r\n";
 const GET_WAIT: &str = "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -33,10 +32,6 @@ fn serve_with_door(limits: Limits, threads: usize) -> (Running, Arc<Door>, Recei
         _ => respond_with_echo(request),
     });
     (running, door, entries)
-}
-
-fn is_refused(address: SocketAddr) -> bool {
-    TcpStream::connect(address).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
 }
 
 #[test]
@@ -291,79 +286,6 @@ fn load(address: SocketAddr, number: usize) -> usize {
         }
     }
     replies
-}
-
-fn drop_with_request(limits: Limits, head: &str) -> (Client, Client, Request) {
-    let server = server(limits);
-    let address = server.server_addr().to_ip().unwrap();
-    let (mut client, idle) = (Client::connect(address), Client::connect(address));
-    client.send(head);
-    let request = server.recv().unwrap();
-    drop(server);
-    assert!(is_refused(address));
-    (client, idle, request)
-}
-
-#[test]
-fn a_request_outlives_its_server() {
-    let (mut client, mut idle, request) = drop_with_request(patient(), GET);
-    assert!(idle.is_closed());
-    respond_with_echo(request);
-    let reply = client.reply();
-    assert_eq!((reply.text().as_str(), reply.header("connection")), ("GET /alive ", Some("close")));
-    assert!(client.is_closed());
-}
-
-#[test]
-fn a_request_that_outlives_its_server_may_have_a_long_reply() {
-    for reply_buffer_bytes in [1 << 10, BIG.len() * 2] {
-        let (mut client, _, request) = drop_with_request(Limits { reply_buffer_bytes, ..patient() }, GET);
-        let handler = thread::spawn(move || request.respond(big_response()).unwrap());
-        client.stream.peek(&mut [0]).unwrap();
-        thread::sleep(Duration::from_millis(20));
-        assert!(client.try_reply(false).is_ok_and(|reply| reply.body == *BIG), "with {reply_buffer_bytes} bytes");
-        assert!(client.is_closed());
-        handler.join().unwrap();
-    }
-}
-
-#[test]
-fn a_body_can_be_read_when_the_server_is_gone() {
-    let limits = Limits { body_buffer_bytes: 3, ..patient() };
-    let head = "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345";
-    let (mut client, _, request) = drop_with_request(limits, head);
-    let handler = thread::spawn(move || respond_with_echo(request));
-    assert_eq!(client.send("67890").reply().text(), "POST /a 1234567890");
-    handler.join().unwrap();
-}
-
-#[test]
-fn a_dropped_server_frees_its_address() {
-    let address = drop_with_request(patient(), GET).0.stream.peer_addr().unwrap();
-    let second = Server::http(address).unwrap();
-    assert_eq!(second.server_addr().to_ip(), Some(address));
-}
-
-#[test]
-fn a_unix_sockets_path_goes_with_its_server() {
-    let path = temporary_path();
-    for is_shut_down in [false, true] {
-        let server = Server::http_unix(&path).unwrap();
-        let mut client = UnixStream::connect(&path).unwrap();
-        client.set_read_timeout(Some(PATIENCE)).unwrap();
-        if is_shut_down {
-            assert_eq!(server.shutdown(PATIENCE), 0);
-            assert!(!path.exists());
-            let second = Server::http_unix(&path).unwrap();
-            drop(server);
-            assert!(path.exists(), "it is the second server's now");
-            drop(second);
-        } else {
-            drop(server);
-        }
-        assert!(!path.exists());
-        assert!(!matches!(client.read(&mut [0]), Ok(1..)), "the client is closed too");
-    }
 }
 
 #[test]

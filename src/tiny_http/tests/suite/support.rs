@@ -1,7 +1,7 @@
 //! A server that runs while a test does, and a client that says exactly what it is told to.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -282,6 +282,17 @@ impl<F: FnMut()> Drop for AtEnd<F> {
     fn drop(&mut self) {
         (self.0)();
     }
+}
+
+/// Whether nobody listens there.
+pub fn is_refused(address: SocketAddr) -> bool {
+    TcpStream::connect(address).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+}
+
+/// Tries what a machine with much to do may spoil now and then, but hardly again and again.
+#[track_caller]
+pub fn in_some_attempt(what: &str, attempt: impl Fn() -> bool) {
+    assert!((0..4).any(|_| attempt()), "{what}");
 }
 
 /// A door that is shut until somebody opens it, for handlers that are to take their time.
