@@ -7,5 +7,6 @@ pub mod config;
 pub mod sql;
 pub mod db;
 pub mod migrate;
+pub mod identity;
 pub mod serve;
 pub mod cli;
