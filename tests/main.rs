@@ -9,3 +9,6 @@ mod cli;
 mod pools;
 mod cluster;
 mod migrate;
+mod identity_schema;
+mod identity_tokens;
+mod sql;

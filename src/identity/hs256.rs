@@ -1,7 +1,7 @@
 //! HMAC with SHA-256, as `jsonwebtoken` asks for it: the one algorithm of ours.
 //!
-//! Invariant: there is no code here for another algorithm. Whatever a token's head asks for, nothing else can be made or
-//! checked; and the many crates for the other algorithms are not built in.
+//! Invariant: there is no code here for another algorithm. Whatever a token's head asks for, nothing else can be made
+//! or checked; and the many crates for the other algorithms are not built in.
 
 use std::sync::Once;
 
@@ -12,11 +12,8 @@ use jsonwebtoken::signature::{Error, Signer, Verifier};
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, EncodingKey};
 use sha2::Sha256;
 
-static PROVIDER: CryptoProvider = CryptoProvider {
-    signer_factory: signer,
-    verifier_factory: verifier,
-    key_utils: KeyUtils::new_unimplemented(),
-};
+static PROVIDER: CryptoProvider =
+    CryptoProvider { signer_factory: signer, verifier_factory: verifier, key_utils: KeyUtils::new_unimplemented() };
 
 /// Tells `jsonwebtoken` to use this; before that, it can do nothing.
 pub(super) fn install() {
