@@ -165,7 +165,7 @@ fn a_key_that_is_rotated_goes_on_for_a_while_beside_its_successor_and_is_rotated
     };
     assert_eq!(admit(&mut client, 1), Some(vec!["read:*".to_owned()]));
     let rotate = |client: &mut Client, key: u8| -> Option<Uuid> {
-        let until: Option<std::time::SystemTime> = None;
+        let until: Option<&str> = None;
         run(
             client,
             sql!("identity/api_keys/rotate"),
@@ -196,12 +196,13 @@ fn changes_of_different_fields_at_once_both_stay_and_an_old_version_is_refused()
     let id = user(&mut client, "one@example.org", "USER");
     let update = sql!("identity/users/update");
     let change = |client: &mut Client, body: Value, version: Option<i32>| {
-        run(client, update, &[&actor(), &id, &body, &version]).first().map(|row| row.get::<_, i32>("version"))
+        run(client, update, &[&actor(), &vec![id], &body, &version]).first().map(|row| row.get::<_, i32>("version"))
     };
     // The first holds the row while the second waits for it.
     let mut first = database.client();
     let mut open = first.transaction().unwrap();
-    open.query(update.text, &[&actor(), &id, &json!({"name": "new", "metadata": {"a": 1}}), &None::<i32>]).unwrap();
+    open.query(update.text, &[&actor(), &vec![id], &json!({"name": "new", "metadata": {"a": 1}}), &None::<i32>])
+        .unwrap();
     let second = thread::scope(|scope| {
         let second = scope.spawn(|| change(&mut database.client(), json!({"phone_number": "+49 30 1234"}), None));
         crate::support::wait::wait_for("the second waits", Duration::from_secs(20), || {
@@ -230,9 +231,11 @@ fn a_new_address_has_to_be_verified_again() {
     let row = &run(&mut client, sql!("identity/users/verify_email"), &[&actor(), &id])[0];
     assert_eq!(row.get::<_, &str>("status"), "ACTIVE");
     let mut is_verified = |email: &str| {
-        let row =
-            &run(&mut client, sql!("identity/users/update"), &[&actor(), &id, &json!({"email": email}), &None::<i32>])
-                [0];
+        let row = &run(
+            &mut client,
+            sql!("identity/users/update"),
+            &[&actor(), &vec![id], &json!({"email": email}), &None::<i32>],
+        )[0];
         row.get::<_, Option<std::time::SystemTime>>("email_verified_at").is_some()
     };
     assert!(is_verified("One@example.org"));
@@ -247,8 +250,8 @@ fn users_and_keys_are_changed_by_their_users_too_although_these_may_not_read_all
     let key: Uuid = client.query_one("SELECT id FROM identity.api_keys", &[]).unwrap().get(0);
     client.batch_execute(&format!("SET app.current_user_id = '{id}'; SET ROLE authenticated_users")).unwrap();
     let name = json!({"name": "mine"});
-    assert_eq!(run(&mut client, sql!("identity/users/update"), &[&actor(), &id, &name, &Some(1)]).len(), 1);
-    assert_eq!(run(&mut client, sql!("identity/api_keys/update"), &[&actor(), &key, &name, &Some(1)]).len(), 1);
+    assert_eq!(run(&mut client, sql!("identity/users/update"), &[&actor(), &vec![id], &name, &Some(1)]).len(), 1);
+    assert_eq!(run(&mut client, sql!("identity/api_keys/update"), &[&actor(), &vec![key], &name, &Some(1)]).len(), 1);
     for query in [
         sql!("identity/users/select"),
         sql!("identity/api_keys/select"),
@@ -259,9 +262,9 @@ fn users_and_keys_are_changed_by_their_users_too_although_these_may_not_read_all
         run(&mut client, query, &[]);
     }
     let statement = sql!("identity/users/update").text;
-    let error = client.query(statement, &[&actor(), &id, &json!({"role": "ADMIN"}), &None::<i32>]).unwrap_err();
+    let error = client.query(statement, &[&actor(), &vec![id], &json!({"role": "ADMIN"}), &None::<i32>]).unwrap_err();
     assert_eq!(error.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE));
-    assert_eq!(run(&mut client, sql!("identity/api_keys/delete"), &[&actor(), &key, &Some(2)]).len(), 1);
+    assert_eq!(run(&mut client, sql!("identity/api_keys/delete"), &[&actor(), &vec![key], &Some(2)]).len(), 1);
 }
 
 #[test]
@@ -272,7 +275,7 @@ fn a_secret_setting_is_not_shown_and_stays_secret_until_it_has_another_value() {
     let id: Uuid = row.get("id");
     assert_eq!(row.get::<_, Option<Value>>("value"), None);
     let mut change = |body: Value| -> (bool, Option<Value>) {
-        let row = &run(&mut client, sql!("ops/settings/update"), &[&actor(), &id, &body, &None::<i32>])[0];
+        let row = &run(&mut client, sql!("ops/settings/update"), &[&actor(), &vec![id], &body, &None::<i32>])[0];
         (row.get("secret"), row.get("value"))
     };
     assert_eq!(change(json!({"description": "of the mail server"})), (true, None));
