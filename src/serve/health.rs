@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tiny_http::{Header, Method, Request, Response};
 
 use crate::config::show_duration;
-use crate::db::{Database, Purpose, Which};
+use crate::db::{Database, Purpose, Statements, Which};
 use crate::error::Result;
 
 /// How long an answer of the database is good for.

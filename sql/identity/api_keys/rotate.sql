@@ -38,7 +38,7 @@ SELECT
     $3,
     $4,
     old.permissions,
-    $6,
+    $6::text::timestamptz,
     old.metadata
 FROM old
 RETURNING

@@ -24,7 +24,7 @@ SET (
     ) AS new
 )
 FROM ops.actor($1)
-WHERE k.id = $2
+WHERE k.id = ANY ($2)
     AND ($4::integer IS NULL OR k.version = $4)
 RETURNING
     k.id,

@@ -9,7 +9,7 @@ SET (
     FROM jsonb_populate_record(m, $3) AS new
 )
 FROM ops.actor($1)
-WHERE m.id = $2
+WHERE m.id = ANY ($2)
     AND ($4::integer IS NULL OR m.version = $4)
 RETURNING
     m.id,

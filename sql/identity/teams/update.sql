@@ -13,7 +13,7 @@ SET (
     FROM jsonb_populate_record(t, $3) AS new
 )
 FROM ops.actor($1)
-WHERE t.id = $2
+WHERE t.id = ANY ($2)
     AND ($4::integer IS NULL OR t.version = $4)
 RETURNING
     t.id,

@@ -33,7 +33,7 @@ SET (
     ) AS new
 )
 FROM ops.actor($1)
-WHERE u.id = $2
+WHERE u.id = ANY ($2)
     AND ($4::integer IS NULL OR u.version = $4)
 RETURNING
     u.id,

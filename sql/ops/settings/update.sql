@@ -16,7 +16,7 @@ SET (
     FROM jsonb_populate_record(s, $3) AS new
 )
 FROM ops.actor($1)
-WHERE s.id = $2
+WHERE s.id = ANY ($2)
     AND ($4::integer IS NULL OR s.version = $4)
 RETURNING
     s.id,
