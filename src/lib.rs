@@ -12,5 +12,8 @@ pub mod migrate;
 pub mod fields;
 pub mod http;
 pub mod resource;
+pub mod secret;
+pub mod identity;
+pub mod ops;
 pub mod serve;
 pub mod cli;

@@ -20,7 +20,6 @@ mod service;
 
 pub use caller::{Caller, Credential, Permission, Role, covers};
 pub use call::{Call, Many, Preferences, Timing};
-pub use client::TrustedProxies;
 pub use cors::Cors;
 pub use endpoint::{Access, Endpoint, Handler, Limit, Output, Parameter, Verb, delete, get, patch, post, put};
 pub use query::Query;

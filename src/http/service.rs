@@ -10,7 +10,7 @@ use tiny_http::{Header, Method, Request, Response};
 
 use super::call::{Call, Source, Timing};
 use super::caller::Caller;
-use super::client::TrustedProxies;
+use super::client::client;
 use super::compress;
 use super::cors::Cors;
 use super::endpoint::{Access, Endpoint, Limit, Verb};
@@ -19,6 +19,7 @@ use super::query::Query;
 use super::rate_limit::{RateLimits, Rates, Who};
 use super::reply::{Body, Reply};
 use super::router::Router;
+use crate::config::Networks;
 use crate::db::Database;
 use crate::error::{Code, Error, Result};
 use crate::request_id::RequestId;
@@ -39,7 +40,7 @@ pub struct ServiceOptions {
     pub endpoints: Vec<Endpoint>,
     pub admission: Admission,
     pub rates: Rates,
-    pub proxies: TrustedProxies,
+    pub proxies: Networks,
     pub cors: Cors,
     pub logs_json: bool,
 }
@@ -50,7 +51,7 @@ pub struct Service {
     router: Router,
     admission: Admission,
     limits: RateLimits,
-    proxies: TrustedProxies,
+    proxies: Networks,
     cors: Cors,
     logs_json: bool,
 }
@@ -87,7 +88,7 @@ impl Service {
     pub fn handle(&self, mut request: Request) {
         let start = Instant::now();
         let request_id = RequestId::new(request.header("X-Request-Id"));
-        let address = self.proxies.client(&request);
+        let address = client(&self.proxies, &request);
         let timing = Timing::default();
         let mut exchange = Exchange::new(request_id, address, request.method());
         let answer = AssertUnwindSafe(|| self.answer(&mut request, address, &timing, &mut exchange));
