@@ -20,20 +20,13 @@ fn connect(config: &Config, address: &Address) -> Result<Client> {
     Dialer::new(address, "mainstay/migrate", &options, config.duration("DB_CONNECT_TIMEOUT"))?.dial_unguarded()
 }
 
-fn source(config: &Config) -> Source {
-    match config.path("DB_MIGRATE_PATH") {
-        Some(folder) => Source::Folder(folder.to_owned()),
-        None => Source::Embedded,
-    }
-}
-
 /// Reads the files, connects, and does something with both.
 fn with_client<T>(
     arguments: &Arguments,
     act: impl FnOnce(&mut Client, &Migrations, &Config, &Address) -> Result<T>,
 ) -> Result<T> {
     let config = configuration(arguments)?;
-    let migrations = source(&config).read()?;
+    let migrations = Source::configured(&config).read()?;
     with_database(&config, |address| act(&mut connect(&config, address)?, &migrations, &config, address))
 }
 
@@ -216,7 +209,7 @@ pub(super) fn baseline(arguments: &Arguments) -> Result<ExitCode> {
 }
 
 pub(super) fn lint(arguments: &Arguments) -> Result<ExitCode> {
-    let findings = migrate::lint(&source(&configuration(arguments)?).read()?);
+    let findings = migrate::lint(&Source::configured(&configuration(arguments)?).read()?);
     if arguments.has("json") {
         print_json(&findings)?;
     } else if findings.is_empty() {

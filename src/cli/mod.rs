@@ -15,7 +15,7 @@ use std::process::ExitCode;
 pub use parse::{Arguments, Parsed};
 
 use crate::config::{Address, Config, Variables};
-use crate::db::cluster::Cluster;
+use crate::db::cluster::{self, Cluster};
 use crate::error::{Error, Result};
 
 /// An option of a command.
@@ -188,10 +188,9 @@ fn configuration(arguments: &Arguments) -> Result<Config> {
     Ok(config)
 }
 
-/// The folder of mainstay's own files, as an absolute path.
+/// The folder of mainstay's own files.
 fn data_folder(config: &Config) -> Result<PathBuf> {
-    let folder = config.path("MAINSTAY_DATA").unwrap_or(Path::new("var"));
-    std::path::absolute(folder).map_err(|error| Error::internal("MAINSTAY_DATA is no path").because(error))
+    cluster::data_folder(config, &mut |text| say(text))
 }
 
 /// Does something with the configured database. An embedded one runs at least as long.
