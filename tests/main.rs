@@ -9,3 +9,4 @@ mod cli;
 mod pools;
 mod cluster;
 mod migrate;
+mod serve;
