@@ -19,13 +19,18 @@ fn every_command_answers_help_and_is_in_the_overview() {
 
 #[test]
 fn what_is_not_understood_exits_with_2_and_says_where_to_look() {
-    let cases: [(&[&str], &str); 6] = [
+    let cases: [(&[&str], &str); 11] = [
         (&["sevre"], "`mainstay --help`"),
         (&["migrate", "--stteps", "1"], "`mainstay migrate --help`"),
         (&["migrate", "repair"], "usage: mainstay migrate repair VERSION"),
         (&["migrate", "rollback", "--steps"], "--steps needs a value"),
         (&["--nonsense"], "`mainstay --help`"),
         (&["config", "more"], "usage: mainstay config"),
+        (&["migrate", "--to", "two"], "\"two\" is not a version"),
+        (&["migrate", "baseline", "--", "-1"], "\"-1\" is not a version"),
+        (&["migrate", "rollback", "--steps", "0"], "--steps must be a number from 1"),
+        (&["migrate", "rollback", "--steps", "1", "--to", "0"], "give one"),
+        (&["migrate", "repair", "1"], "--reason must say why"),
     ];
     for (words, hint) in cases {
         let run = mainstay(words, &[]);
