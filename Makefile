@@ -74,10 +74,27 @@ uninstall: ## Remove what install put there; settings and data stay
 bench-http: ## Measure the HTTP server against tiny_http 0.12.0 and axum (needs wrk and strace: make setup)
 	cd $(HTTP)/bench && cargo build --release --quiet --locked --bins && target/release/bench-http $(ARGS)
 
+# What mainstay's migrations are compared with. Nothing is installed outside of target/.
+TOOLS := target/bench
+$(TOOLS)/bin/sqlx:
+	cargo install --quiet --locked sqlx-cli --version 0.9.0 --no-default-features --features postgres,rustls --root $(TOOLS)
+
+$(TOOLS)/node_modules/dbmate:
+	npm install --silent --no-audit --no-fund --no-save --prefix $(TOOLS) dbmate@2.36.0
+
+bench-migrate: postgresql $(TOOLS)/bin/sqlx $(TOOLS)/node_modules/dbmate ## Measure 1,000 migrations against sqlx-cli, dbmate (needs npm) and psql
+	@cargo build --release --quiet --locked --bin mainstay
+	@cd tests/bench && cargo build --release --quiet --locked --bins
+	@tests/bench/target/release/bench-migrate --mainstay target/release/mainstay --tools $(TOOLS) $(ARGS)
+
+bench-db: postgresql ## Measure one row by key through pool and session against pgbench
+	@cd tests/bench && cargo build --release --quiet --locked --bins
+	@tests/bench/target/release/bench-db $(ARGS)
+
 FUZZ_SECONDS ?= 60
 fuzz-http: ## Fuzz the HTTP reader for FUZZ_SECONDS (needs cargo-fuzz: make setup)
 	cd $(HTTP)/fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run reader -- \
 		-max_total_time=$(FUZZ_SECONDS) -max_len=2048 -dict=http.dict -print_final_stats=1
 
 .PHONY: help run setup postgresql check test migrate migrate-status migrate-create migrate-rollback db-start db-stop \
-	db-reset db-psql install uninstall bench-http fuzz-http FORCE
+	db-reset db-psql install uninstall bench-http bench-migrate bench-db fuzz-http FORCE
