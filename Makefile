@@ -58,10 +58,14 @@ db-reset: $(MAINSTAY) ## Delete the embedded database with everything in it
 db-psql: $(MAINSTAY) ## Open psql on the configured database
 	@$(MAINSTAY) db psql
 
+# What is installed; packagers who have built it already may name another.
+RELEASE = target/release/mainstay
+target/release/mainstay: FORCE
+	@cargo build --release --quiet --locked --bin mainstay
+
 DESTDIR ?=
-install: ## Install binary, systemd unit, settings and documentation below DESTDIR
-	cargo build --release --locked --bin mainstay
-	install -Dm755 target/release/mainstay $(DESTDIR)/usr/bin/mainstay
+install: $(RELEASE) ## Install binary, systemd unit, settings and documentation below DESTDIR
+	install -Dm755 $(RELEASE) $(DESTDIR)/usr/bin/mainstay
 	install -Dm644 etc/mainstay.service $(DESTDIR)/usr/lib/systemd/system/mainstay.service
 	install -Dm644 etc/DATABASE.md $(DESTDIR)/usr/share/doc/mainstay/DATABASE.md
 	[ -e $(DESTDIR)/etc/mainstay/mainstay.env ] || \
@@ -82,10 +86,9 @@ $(TOOLS)/bin/sqlx:
 $(TOOLS)/node_modules/dbmate:
 	npm install --silent --no-audit --no-fund --no-save --prefix $(TOOLS) dbmate@2.36.0
 
-bench-migrate: postgresql $(TOOLS)/bin/sqlx $(TOOLS)/node_modules/dbmate ## Measure 1,000 migrations against sqlx-cli, dbmate (needs npm) and psql
-	@cargo build --release --quiet --locked --bin mainstay
+bench-migrate: postgresql $(RELEASE) $(TOOLS)/bin/sqlx $(TOOLS)/node_modules/dbmate ## Measure 1,000 migrations against sqlx-cli, dbmate (needs npm) and psql
 	@cd tests/bench && cargo build --release --quiet --locked --bins
-	@tests/bench/target/release/bench-migrate --mainstay target/release/mainstay --tools $(TOOLS) $(ARGS)
+	@tests/bench/target/release/bench-migrate --mainstay $(RELEASE) --tools $(TOOLS) $(ARGS)
 
 bench-db: postgresql ## Measure one row by key through pool and session against pgbench
 	@cd tests/bench && cargo build --release --quiet --locked --bins

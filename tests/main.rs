@@ -10,3 +10,4 @@ mod pools;
 mod cluster;
 mod migrate;
 mod serve;
+mod deployment;
