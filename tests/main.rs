@@ -9,3 +9,5 @@ mod cli;
 mod pools;
 mod cluster;
 mod migrate;
+mod serve;
+mod deployment;
