@@ -12,3 +12,5 @@ mod migrate;
 mod identity_schema;
 mod identity_tokens;
 mod sql;
+mod serve;
+mod deployment;

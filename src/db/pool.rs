@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use r2d2::{ManageConnection, PooledConnection};
 use serde::Serialize;
-use uuid::Uuid;
 
 use super::connection::{Connection, Dialer};
 use crate::config::show_duration;
 use crate::error::{Error, Result};
+use crate::request_id::RequestId;
 
 /// A connection that was used more recently than this is believed to live.
 const BELIEVED: Duration = Duration::from_millis(500);
@@ -99,7 +99,7 @@ pub struct Purpose {
     /// The endpoint, job or command.
     pub what: &'static str,
     /// The request, where there is one.
-    pub request: Option<Uuid>,
+    pub request: Option<RequestId>,
 }
 
 #[derive(Debug)]

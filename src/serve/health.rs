@@ -7,11 +7,13 @@ use serde_json::{Value, json};
 use tiny_http::{Header, Method, Request, Response};
 
 use crate::config::show_duration;
-use crate::db::{Database, Purpose, Which};
+use crate::db::{Database, Purpose, Statements, Which};
 use crate::error::Result;
 
 /// How long an answer of the database is good for.
 const FRESH: Duration = Duration::from_secs(1);
+/// Asking ends before this, one way or the other; who has not come back by then never will.
+const ASKING_MAX: Duration = Duration::from_secs(60);
 
 /// How far the server has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,8 +31,16 @@ pub(super) struct Health {
     start: Instant,
     progress: Mutex<Progress>,
     stopped: Condvar,
-    /// When the database was asked last, and what was wrong.
-    checked: Mutex<Option<(Instant, Result<(), String>)>>,
+    check: Mutex<Check>,
+}
+
+/// What is known of the database.
+#[derive(Default)]
+struct Check {
+    /// Since when somebody is asking it.
+    asking: Option<Instant>,
+    /// When it answered last, and what was wrong.
+    last: Option<(Instant, Result<(), String>)>,
 }
 
 impl Health {
@@ -41,7 +51,7 @@ impl Health {
             start: Instant::now(),
             progress: Mutex::new(Progress::Waiting("starting".to_owned())),
             stopped: Condvar::new(),
-            checked: Mutex::new(None),
+            check: Mutex::default(),
         }
     }
 
@@ -142,17 +152,14 @@ impl Health {
         (if check.is_ok() { 200 } else { 503 }, body)
     }
 
-    /// Asks the database whether it is there, at most once in [`FRESH`]; who asks meanwhile gets the last answer.
+    /// Asks the database whether it is there, at most once in [`FRESH`].
     fn check(&self) -> Result<(), String> {
         const CHECK: crate::sql::Query = crate::sql!("db/check");
         if !self.asks_database {
             return Ok(());
         }
-        let mut checked = lock(&self.checked);
-        if let Some((when, result)) = &*checked
-            && when.elapsed() < FRESH
-        {
-            return result.clone();
+        if let Some(result) = self.known() {
+            return result;
         }
         let purpose = Purpose { what: "health check", request: None };
         let result = self
@@ -161,8 +168,23 @@ impl Health {
             .and_then(|mut session| session.one(&CHECK, &[]))
             .map(drop)
             .map_err(|error| error.to_string());
-        *checked = Some((Instant::now(), result.clone()));
+        *lock(&self.check) = Check { asking: None, last: Some((Instant::now(), result.clone())) };
         result
+    }
+
+    /// What is known without asking; `None` makes the caller the one who asks. Nobody else waits for the answer: while the
+    /// database is away that takes seconds, and probes would hold all threads, those for `/live` too.
+    fn known(&self) -> Option<Result<(), String>> {
+        let mut check = lock(&self.check);
+        match (&check.last, check.asking) {
+            (Some((when, result)), _) if when.elapsed() < FRESH => Some(result.clone()),
+            (Some((_, result)), Some(since)) if since.elapsed() < FRESH => Some(result.clone()),
+            (_, Some(since)) if since.elapsed() < ASKING_MAX => Some(Err("the database does not answer".to_owned())),
+            _ => {
+                check.asking = Some(Instant::now());
+                None
+            }
+        }
     }
 }
 

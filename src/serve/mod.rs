@@ -6,7 +6,6 @@
 mod health;
 mod notify;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -16,7 +15,7 @@ use signal_hook::iterator::Signals;
 use tiny_http::{ConfigListenAddr, Limits, Server, ServerConfig};
 
 use crate::config::{Address, Config};
-use crate::db::{Cluster, Database, Dialer};
+use crate::db::{Cluster, Database, Dialer, cluster};
 use crate::error::{Error, Result};
 use crate::migrate::{self, Event, Migrations, Options, Source};
 use health::{Health, Progress};
@@ -36,7 +35,7 @@ pub fn serve(config: &Config) -> Result<()> {
     let start = Instant::now();
     let (cluster, address) = open_database(config)?;
     let database = Database::open(config, &address)?;
-    let migrations = source(config).read()?;
+    let migrations = Source::configured(config).read()?;
     let health = Arc::new(Health::new(database.clone(), config.boolean("DB_HEALTH_CHECK_ENABLED") != Some(false)));
     let server = Arc::new(listen(config)?);
     let listening = server.server_addr();
@@ -88,19 +87,11 @@ fn open_database(config: &Config) -> Result<(Option<Cluster>, Address)> {
         log::info!("the database is {address}");
         return Ok((None, address));
     }
-    let data = std::path::absolute(config.path("MAINSTAY_DATA").unwrap_or(Path::new("var")))
-        .map_err(|error| Error::internal("MAINSTAY_DATA is no path").because(error))?;
+    let data = cluster::data_folder(config, &mut |text| log::info!("{text}"))?;
     let cluster = Cluster::open(&data, &mut |text| log::info!("{text}"))?;
     let address = cluster.address();
     log::info!("the database is embedded, in {}", data.display());
     Ok((Some(cluster), address))
-}
-
-fn source(config: &Config) -> Source {
-    match config.path("DB_MIGRATE_PATH") {
-        Some(folder) => Source::Folder(folder.to_owned()),
-        None => Source::Embedded,
-    }
 }
 
 fn listen(config: &Config) -> Result<Server> {

@@ -6,6 +6,7 @@ pub mod proxy;
 pub mod folder;
 pub mod other;
 pub mod server;
+pub mod serving;
 pub mod wait;
 
 pub use database::database;

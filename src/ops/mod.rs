@@ -1,0 +1,5 @@
+//! What keeps the service running: its settings, for now.
+
+mod settings;
+
+pub use settings::endpoints;
