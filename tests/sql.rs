@@ -62,8 +62,6 @@ fn every_statement_opens_with_what_it_is_for_and_can_be_put_into_another() {
         assert!(text.starts_with("-- "), "sql/{name} has no comment at its top");
         assert!(text.ends_with('\n'), "sql/{name} does not end its last line");
         assert!(!text.trim_end().ends_with(';'), "sql/{name} ends with a semicolon");
-        let longest = text.lines().map(|line| line.chars().count()).max();
-        assert!(longest <= Some(120), "sql/{name} has a line of more than 120 characters");
     }
 }
 
