@@ -216,6 +216,12 @@ pub const SETTINGS: &[Group] = &[
                 Value("10"),
                 "Logins and their kin a minute, of one address and for one account; 0 is no limit.",
             ),
+            setting(
+                "METRICS_PUBLIC",
+                Kind::Boolean,
+                Value("false"),
+                "Whether metrics and details of health are open to everybody in production, too.",
+            ),
             setting("LOG_FORMAT", Kind::Choice(&["text", "json"]), Value("text"), "How lines of the log look."),
         ],
     },

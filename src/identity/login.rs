@@ -77,7 +77,8 @@ fn login(identity: &Identity, call: &mut Call<'_, '_>) -> Result<Reply> {
     call.service.limits().charge(Limit::Login, Who::Account(email.to_lowercase()))?;
     // The connection goes back before the password is hashed, and so before most of the time has passed.
     let user = call.read(|statements| statements.maybe(&sql!("identity/users/login"), &[&email]))?;
-    let hash = user.as_ref().and_then(|user| user.get::<_, Option<&str>>("password_hash"));
+    let hash: Option<String> = user.as_ref().and_then(|user| user.get("password_hash"));
+    let hash = hash.as_deref();
     let is_right = identity.passwords.verify(password, hash)?;
     let wrong = || Error::new(Code::InvalidCredentials, "the e-mail address or the password is wrong");
     let Some(user) = user else { return Err(wrong()) };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::{Identity, password};
-use crate::db::{Statements, Which};
+use crate::db::Which;
 use crate::error::{Code, Error, Result};
 use crate::fields::{Form, Mode, boolean, choice, integer, object, text, timestamp};
 use crate::http::{Access, Call, Endpoint, Many, Output, Permission, Reply, Role, get, post};
