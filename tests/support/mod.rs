@@ -8,5 +8,5 @@ pub mod other;
 pub mod server;
 pub mod wait;
 
-pub use database::database;
+pub use database::{database, migrated};
 pub use folder::folder;
