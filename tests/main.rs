@@ -6,6 +6,7 @@ mod support;
 mod harness;
 mod config;
 mod cli;
+mod tls;
 mod pools;
 mod cluster;
 mod migrate;

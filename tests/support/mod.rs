@@ -1,6 +1,7 @@
 //! What the tests stand on: a PostgreSQL of their own, and a fresh database for each that asks.
 
 pub mod binary;
+pub mod certificate;
 pub mod database;
 pub mod proxy;
 pub mod folder;
