@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::connection::Dialer;
+use super::dialer::Dialer;
 use super::pool::{Pool, PoolOptions, PoolStats, Purpose};
 use super::session::Session;
 use crate::config::{Address, Config};

@@ -3,9 +3,12 @@
 //! Knows nothing of HTTP, migrations or tables.
 
 mod binaries;
-mod guard;
 mod tls;
+mod local;
+mod guard;
+mod prepared;
 mod connection;
+mod dialer;
 pub mod cluster;
 mod pool;
 mod session;
@@ -14,8 +17,9 @@ mod database;
 
 pub use binaries::Binaries;
 pub use cluster::Cluster;
-pub use connection::{Connection, Dialer};
+pub use connection::Connection;
 pub use database::{Database, DatabaseStats, Which};
+pub use dialer::Dialer;
 pub use pool::{Held, Pool, PoolOptions, PoolStats, Purpose};
 pub use session::{Params, Session};
 pub use transaction::{Isolation, Transaction, TransactionOptions};

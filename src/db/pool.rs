@@ -13,7 +13,8 @@ use r2d2::{ManageConnection, PooledConnection};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::connection::{Connection, Dialer};
+use super::connection::Connection;
+use super::dialer::Dialer;
 use crate::config::show_duration;
 use crate::error::{Error, Result};
 
