@@ -31,7 +31,7 @@ impl Dialer {
         let local = Local::of(address)?;
         let mut config = match &local {
             Some(local) => local.config(&address.config),
-            None => address.config.clone(),
+            None => named(&address.config),
         };
         let given = config.get_options().unwrap_or_default().to_owned();
         let options = options.iter().map(|(name, value)| format!(" -c {name}={}", value.replace(' ', "\\ ")));
@@ -85,4 +85,16 @@ impl Dialer {
         };
         Error::database_unavailable(format!("cannot connect to {}: {reason}", self.address)).because(error)
     }
+}
+
+/// The configuration with a name for each host. The driver lets us encrypt, or guard, only where there is one; an
+/// address is a name too.
+fn named(given: &postgres::Config) -> postgres::Config {
+    let mut config = given.clone();
+    if given.get_hosts().is_empty() {
+        for address in given.get_hostaddrs() {
+            config.host(&address.to_string());
+        }
+    }
+    config
 }
