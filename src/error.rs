@@ -101,14 +101,7 @@ pub struct Error {
 
 impl Error {
     pub fn new(code: Code, message: impl Into<String>) -> Error {
-        Error {
-            code,
-            message: message.into(),
-            fields: Vec::new(),
-            retry_after: None,
-            headers: Vec::new(),
-            cause: None,
-        }
+        Error { code, message: message.into(), fields: Vec::new(), retry_after: None, headers: Vec::new(), cause: None }
     }
 
     /// Something that should not have happened. The message is for the log; clients get only the request's id.

@@ -26,9 +26,9 @@ pub fn parse(bytes: &[u8]) -> Result<Value> {
     let result = Strict { levels: DEPTH_MAX }.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
     let value = result.map_err(|error| malformed(format!("the body is not JSON that can be kept: {error}")))?;
     match lossy_number(text) {
-        Some(number) => Err(malformed(format!(
-            "the number {number} has more digits than most programs keep; send it as a string"
-        ))),
+        Some(number) => {
+            Err(malformed(format!("the number {number} has more digits than most programs keep; send it as a string")))
+        }
         None => Ok(value),
     }
 }

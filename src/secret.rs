@@ -14,7 +14,9 @@ pub fn configured(config: &Config, name: &str) -> Result<String> {
         return Ok(secret.to_owned());
     }
     if config.is_production() {
-        let message = format!("{name} must be set in production: {BYTES_MIN} random bytes or more, as `openssl rand -hex 32` prints");
+        let message = format!(
+            "{name} must be set in production: {BYTES_MIN} random bytes or more, as `openssl rand -hex 32` prints"
+        );
         return Err(Error::internal(message));
     }
     let folder = config.path("MAINSTAY_DATA").unwrap_or(Path::new("var"));

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use mainstay::config::{Address, Config, Variables};
-use mainstay::db::{Database, Isolation, Purpose, Session, TransactionOptions, Which};
+use mainstay::db::{Database, Isolation, Purpose, Session, Statements, TransactionOptions, Which};
 use mainstay::error::Code;
 use mainstay::sql::Query;
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::connection::Dialer;
-use super::pool::{Pool, PoolOptions, PoolStats, Purpose};
+use super::dialer::Dialer;
+use super::pool::{Pool, PoolOptions, Purpose};
+use super::pool_stats::PoolStats;
 use super::session::Session;
 use crate::config::{Address, Config};
 use crate::error::{Error, Result};

@@ -2,11 +2,10 @@
 //!
 //! The driver waits for an answer as long as it takes, and a server that was stopped (by a debugger, a full disk, a dead
 //! network) never answers. So the driver gets a stream that gives up at a deadline which the session sets.
-//!
-//! Unix sockets are opened by the driver itself and are not guarded: their server is on this machine.
 
 use std::future::Future;
 use std::io;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,10 +15,15 @@ use std::time::{Duration, Instant};
 use postgres::Socket;
 use postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::UnixStream;
 use tokio::time::Sleep;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::local::{self, Local};
 use crate::config::Security;
+
+const NOT_ENCRYPTING: &str = "the server does not encrypt, and DB_SSL_MODE asks for it: set ssl = on in its \
+    postgresql.conf, or DB_SSL_MODE=prefer if nobody can listen on the way to it";
 
 /// Asks the server whether it encrypts (PostgreSQL's protocol, SSLRequest).
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
@@ -55,9 +59,25 @@ impl Guard {
     }
 }
 
+/// Calls a method of whichever stream it is.
+macro_rules! on_stream {
+    ($kind:ident, $stream:expr, $first:ident | $second:ident, $method:ident($($argument:ident),*)) => {
+        match $stream {
+            $kind::$first(stream) => Pin::new(stream).$method($($argument),*),
+            $kind::$second(stream) => Pin::new(stream).$method($($argument),*),
+        }
+    };
+}
+
+/// What is guarded: the driver's socket, or ours.
+enum Open {
+    Driver(Socket),
+    Local(UnixStream),
+}
+
 /// A socket that gives up at its guard's deadline.
 pub struct Guarded {
-    inner: Socket,
+    inner: Open,
     guard: Guard,
     sleep: Option<Pin<Box<Sleep>>>,
 }
@@ -84,23 +104,23 @@ impl Guarded {
 
 impl AsyncRead for Guarded {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let poll = Pin::new(&mut self.inner).poll_read(context, out);
+        let poll = on_stream!(Open, &mut self.inner, Driver | Local, poll_read(context, out));
         self.or_deadline(context, poll)
     }
 }
 
 impl AsyncWrite for Guarded {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let poll = Pin::new(&mut self.inner).poll_write(context, bytes);
+        let poll = on_stream!(Open, &mut self.inner, Driver | Local, poll_write(context, bytes));
         self.or_deadline(context, poll)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(context)
+        on_stream!(Open, &mut self.inner, Driver | Local, poll_flush(context))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(context)
+        on_stream!(Open, &mut self.inner, Driver | Local, poll_shutdown(context))
     }
 }
 
@@ -122,33 +142,23 @@ impl TlsStream for Wire {
     }
 }
 
-/// Calls a method of whichever stream it is.
-macro_rules! on_stream {
-    ($wire:ident, $method:ident, $($argument:ident),*) => {
-        match &mut *$wire {
-            Wire::Plain(stream) => Pin::new(stream).$method($($argument),*),
-            Wire::Encrypted(stream) => Pin::new(&mut **stream).$method($($argument),*),
-        }
-    };
-}
-
 impl AsyncRead for Wire {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        on_stream!(self, poll_read, context, out)
+        on_stream!(Wire, &mut *self, Plain | Encrypted, poll_read(context, out))
     }
 }
 
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        on_stream!(self, poll_write, context, bytes)
+        on_stream!(Wire, &mut *self, Plain | Encrypted, poll_write(context, bytes))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        on_stream!(self, poll_flush, context)
+        on_stream!(Wire, &mut *self, Plain | Encrypted, poll_flush(context))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        on_stream!(self, poll_shutdown, context)
+        on_stream!(Wire, &mut *self, Plain | Encrypted, poll_shutdown(context))
     }
 }
 
@@ -159,6 +169,7 @@ pub struct Connector {
     pub guard: Guard,
     pub security: Security,
     pub tls: Option<MakeRustlsConnect>,
+    pub local: Option<Local>,
 }
 
 impl MakeTlsConnect<Socket> for Connector {
@@ -171,7 +182,8 @@ impl MakeTlsConnect<Socket> for Connector {
             Some(tls) => Some(MakeTlsConnect::<Guarded>::make_tls_connect(tls, host).map_err(io::Error::other)?),
             None => None,
         };
-        Ok(ConnectOnce { guard: self.guard.clone(), security: self.security, encrypt })
+        let socket = self.local.as_ref().map(|local| local.socket(host)).transpose()?;
+        Ok(ConnectOnce { guard: self.guard.clone(), security: self.security, encrypt, socket })
     }
 }
 
@@ -180,6 +192,8 @@ pub struct ConnectOnce {
     guard: Guard,
     security: Security,
     encrypt: Option<Encrypt>,
+    /// The Unix socket to use instead.
+    socket: Option<PathBuf>,
 }
 
 impl TlsConnect<Socket> for ConnectOnce {
@@ -189,7 +203,11 @@ impl TlsConnect<Socket> for ConnectOnce {
 
     fn connect(self, socket: Socket) -> Self::Future {
         Box::pin(async move {
-            let mut stream = Guarded { inner: socket, guard: self.guard, sleep: None };
+            let inner = match &self.socket {
+                Some(path) => Open::Local(local::connect(path).await?),
+                None => Open::Driver(socket),
+            };
+            let mut stream = Guarded { inner, guard: self.guard, sleep: None };
             let Some(encrypt) = self.encrypt else { return Ok(Wire::Plain(stream)) };
             stream.write_all(&SSL_REQUEST).await?;
             let mut answer = [0];
@@ -197,7 +215,7 @@ impl TlsConnect<Socket> for ConnectOnce {
             match (answer[0], self.security) {
                 (b'S', _) => Ok(Wire::Encrypted(Box::new(encrypt.connect(stream).await?))),
                 (_, Security::Prefer) => Ok(Wire::Plain(stream)),
-                _ => Err(io::Error::other("the database does not encrypt connections, and DB_SSL_MODE asks for it")),
+                _ => Err(io::Error::other(NOT_ENCRYPTING)),
             }
         })
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use postgres::fallible_iterator::FallibleIterator;
 
-use super::connection::Dialer;
+use super::dialer::Dialer;
 use crate::error::{Error, Result};
 
 /// How long a stop may go unnoticed.
@@ -24,7 +24,10 @@ pub enum Heard<'a> {
     Listening,
     /// Nothing is heard until it is `Listening` again.
     Lost,
-    Said { channel: &'a str, payload: &'a str },
+    Said {
+        channel: &'a str,
+        payload: &'a str,
+    },
 }
 
 /// A listener, until it is dropped.

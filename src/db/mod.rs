@@ -3,10 +3,14 @@
 //! Knows nothing of HTTP, migrations or tables.
 
 mod binaries;
-mod guard;
 mod tls;
+mod local;
+mod guard;
+mod prepared;
 mod connection;
+mod dialer;
 pub mod cluster;
+mod pool_stats;
 mod pool;
 mod statements;
 mod session;
@@ -16,10 +20,12 @@ mod database;
 
 pub use binaries::Binaries;
 pub use cluster::Cluster;
-pub use connection::{Connection, Dialer};
+pub use connection::Connection;
 pub use database::{Database, DatabaseStats, Which};
+pub use dialer::Dialer;
 pub use listen::{Heard, Listener};
-pub use pool::{Held, Pool, PoolOptions, PoolStats, Purpose};
+pub use pool::{Held, Pool, PoolOptions, Purpose};
+pub use pool_stats::{PoolStats, WAIT_BOUNDS, WaitHistogram};
 pub use session::Session;
 pub use statements::{Params, Statements};
 pub use transaction::{Isolation, Transaction, TransactionOptions};

@@ -10,9 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use r2d2::{ManageConnection, PooledConnection};
-use serde::Serialize;
 
-use super::connection::{Connection, Dialer};
+use super::connection::Connection;
+use super::dialer::Dialer;
+use super::pool_stats::{Counters, PoolStats, WaitHistogram};
 use crate::config::show_duration;
 use crate::error::{Error, Result};
 use crate::request_id::RequestId;
@@ -38,54 +39,11 @@ pub struct PoolOptions {
     pub query_time: Duration,
 }
 
-/// A pool's figures, named as Collex names them.
-#[derive(Debug, Clone, Default, Serialize, PartialEq, Eq)]
-pub struct PoolStats {
-    pub max_open_connections: u32,
-    pub open_connections: u32,
-    pub in_use: u32,
-    pub idle: u32,
-    pub wait_count: u64,
-    #[serde(serialize_with = "as_words")]
-    pub wait_duration: Duration,
-    pub max_idle_closed: u64,
-    pub max_idle_time_closed: u64,
-    pub max_lifetime_closed: u64,
-    pub waiting: u64,
-}
-
-fn as_words<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&show_duration(*duration))
-}
-
-impl<'a> std::iter::Sum<&'a PoolStats> for PoolStats {
-    fn sum<I: Iterator<Item = &'a PoolStats>>(stats: I) -> PoolStats {
-        stats.fold(PoolStats::default(), |sum, one| PoolStats {
-            max_open_connections: sum.max_open_connections + one.max_open_connections,
-            open_connections: sum.open_connections + one.open_connections,
-            in_use: sum.in_use + one.in_use,
-            idle: sum.idle + one.idle,
-            wait_count: sum.wait_count + one.wait_count,
-            wait_duration: sum.wait_duration + one.wait_duration,
-            max_idle_closed: sum.max_idle_closed + one.max_idle_closed,
-            max_idle_time_closed: sum.max_idle_time_closed + one.max_idle_time_closed,
-            max_lifetime_closed: sum.max_lifetime_closed + one.max_lifetime_closed,
-            waiting: sum.waiting + one.waiting,
-        })
-    }
-}
-
-/// Counters, and what the manager must know of the pool that it serves.
+/// What the manager must know of the pool that it serves, and the other way round.
 #[derive(Debug)]
 struct Shared {
     options: PoolOptions,
-    idle: AtomicU64,
-    wait_count: AtomicU64,
-    wait_us: AtomicU64,
-    waiting: AtomicU64,
-    max_idle_closed: AtomicU64,
-    max_idle_time_closed: AtomicU64,
-    max_lifetime_closed: AtomicU64,
+    counters: Counters,
     /// Connections used before this moment may be dead: another as old was.
     suspect_before: Mutex<Option<Instant>>,
     last_error: Mutex<Option<String>>,
@@ -157,9 +115,9 @@ impl ManageConnection for Manager {
             return true;
         }
         let counter = if pooled.connection.opened.elapsed() >= pooled.lifetime {
-            &self.shared.max_lifetime_closed
-        } else if self.shared.idle.load(Ordering::Relaxed) >= u64::from(self.shared.options.max_idle) {
-            &self.shared.max_idle_closed
+            &self.shared.counters.max_lifetime_closed
+        } else if self.shared.counters.idle.load(Ordering::Relaxed) >= u64::from(self.shared.options.max_idle) {
+            &self.shared.counters.max_idle_closed
         } else {
             return false;
         };
@@ -183,8 +141,8 @@ impl Drop for Pooled {
             return;
         }
         let counter = match self.connection.opened.elapsed() >= self.lifetime {
-            true => &self.shared.max_lifetime_closed,
-            false => &self.shared.max_idle_time_closed,
+            true => &self.shared.counters.max_lifetime_closed,
+            false => &self.shared.counters.max_idle_time_closed,
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }
@@ -201,13 +159,7 @@ impl Pool {
     /// Makes a pool that opens its connections when it can: a database that is away is no reason not to start.
     pub fn new(options: PoolOptions, dialer: Dialer) -> Pool {
         let shared = Arc::new(Shared {
-            idle: AtomicU64::new(0),
-            wait_count: AtomicU64::new(0),
-            wait_us: AtomicU64::new(0),
-            waiting: AtomicU64::new(0),
-            max_idle_closed: AtomicU64::new(0),
-            max_idle_time_closed: AtomicU64::new(0),
-            max_lifetime_closed: AtomicU64::new(0),
+            counters: Counters::default(),
             suspect_before: Mutex::new(None),
             last_error: Mutex::new(None),
             holders: Mutex::default(),
@@ -229,24 +181,19 @@ impl Pool {
     /// Takes a connection, waiting for as long as the pool allows. Those who wait in vain are told who has the others.
     pub fn take(&self, purpose: Purpose) -> Result<Held> {
         let connection = match self.pool.try_get() {
-            Some(connection) => connection,
-            None => self.wait()?,
+            Some(connection) => {
+                self.shared.counters.count_no_wait();
+                connection
+            }
+            None => {
+                let wait = || self.pool.get_timeout(self.shared.options.acquire_time);
+                self.shared.counters.count_wait(wait).map_err(|_| self.why_in_vain())?
+            }
         };
         let id = self.shared.next_holder.fetch_add(1, Ordering::Relaxed);
         lock(&self.shared.holders).insert(id, Holder { purpose, since: Instant::now() });
         self.count_idle();
         Ok(Held { connection: Some(connection), id, pool: self.clone() })
-    }
-
-    fn wait(&self) -> Result<PooledConnection<Manager>> {
-        let shared = &self.shared;
-        let start = Instant::now();
-        shared.wait_count.fetch_add(1, Ordering::Relaxed);
-        shared.waiting.fetch_add(1, Ordering::Relaxed);
-        let result = self.pool.get_timeout(shared.options.acquire_time);
-        shared.waiting.fetch_sub(1, Ordering::Relaxed);
-        shared.wait_us.fetch_add(start.elapsed().as_micros() as u64, Ordering::Relaxed);
-        result.map_err(|_| self.why_in_vain())
     }
 
     /// Whether nobody gave a connection back, or there is none to be had.
@@ -298,21 +245,12 @@ impl Pool {
     }
 
     pub fn stats(&self) -> PoolStats {
-        let state = self.pool.state();
-        let shared = &self.shared;
-        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        PoolStats {
-            max_open_connections: shared.options.max,
-            open_connections: state.connections,
-            in_use: state.connections - state.idle_connections.min(state.connections),
-            idle: state.idle_connections,
-            wait_count: count(&shared.wait_count),
-            wait_duration: Duration::from_micros(count(&shared.wait_us)),
-            max_idle_closed: count(&shared.max_idle_closed),
-            max_idle_time_closed: count(&shared.max_idle_time_closed),
-            max_lifetime_closed: count(&shared.max_lifetime_closed),
-            waiting: count(&shared.waiting),
-        }
+        self.shared.counters.show(self.shared.options.max, &self.pool.state())
+    }
+
+    /// How long callers have waited for a connection.
+    pub fn waits(&self) -> WaitHistogram {
+        self.shared.counters.waits()
     }
 
     /// Notes how many connections are idle, for the rule about too many of them.
@@ -320,7 +258,7 @@ impl Pool {
         if self.shared.options.max_idle >= self.shared.options.max {
             return;
         }
-        self.shared.idle.store(u64::from(self.pool.state().idle_connections), Ordering::Relaxed);
+        self.shared.counters.idle.store(u64::from(self.pool.state().idle_connections), Ordering::Relaxed);
     }
 }
 

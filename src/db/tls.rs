@@ -49,6 +49,42 @@ pub fn connector(address: &Address) -> Result<Option<MakeRustlsConnect>> {
     Ok(Some(MakeRustlsConnect::new(config)))
 }
 
+/// Why a handshake failed, and what to do about it; `None` if something else failed.
+pub fn explain(error: &(dyn std::error::Error + 'static), address: &Address) -> Option<String> {
+    let rustls::Error::InvalidCertificate(problem) = find(error)? else { return None };
+    let trusted =
+        address.root_cert.as_ref().map_or_else(|| "the system's authorities".into(), |path| path.display().to_string());
+    Some(match problem {
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => format!(
+            "{problem}. Use a name that it is valid for in DB_HOST, or DB_SSL_MODE=verify-ca if any server of its authority \
+             will do"
+        ),
+        CertificateError::UnknownIssuer => format!(
+            "the server's certificate is not signed by an authority in {trusted}. Set DB_SSL_ROOT_CERT to the certificate \
+             of the authority that signed it"
+        ),
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            format!("the server's {problem}. Somebody has to renew it on the server")
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            format!("the server's {problem}. Compare the clocks of both machines")
+        }
+        _ => format!("the server's certificate is not accepted: {problem}"),
+    })
+}
+
+/// The error of rustls among the causes of an error.
+fn find<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    if let Some(found) = error.downcast_ref() {
+        return Some(found);
+    }
+    // What an io::Error is made from is not its source.
+    match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        Some(inner) => find(inner),
+        None => find(error.source()?),
+    }
+}
+
 /// The authorities of a file, or of the system.
 fn authorities(file: Option<&Path>, provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>> {
     let system = || SYSTEM_BUNDLES.iter().map(PathBuf::from).find(|path| path.is_file());

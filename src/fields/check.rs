@@ -27,7 +27,11 @@ pub fn check(fields: &[Field], mut body: Map<String, Value>, mode: Mode, is_admi
     match checker.faults.len() {
         0 => Ok(body),
         count => {
-            let words = if count == 1 { "1 field needs attention".to_owned() } else { format!("{count} fields need attention") };
+            let words = if count == 1 {
+                "1 field needs attention".to_owned()
+            } else {
+                format!("{count} fields need attention")
+            };
             let mut error = Error::new(Code::ValidationError, words);
             error.fields = checker.faults;
             Err(error)
@@ -49,7 +53,8 @@ impl Checker {
     fn object(&mut self, prefix: &str, fields: &[Field], body: &mut Map<String, Value>) {
         for key in body.keys() {
             if !fields.iter().any(|field| field.name == *key) {
-                let known: Vec<&str> = fields.iter().filter(|field| field.is_taken()).map(|field| &*field.name).collect();
+                let known: Vec<&str> =
+                    fields.iter().filter(|field| field.is_taken()).map(|field| &*field.name).collect();
                 self.fault(format!("{prefix}{key}"), format!("is not known; there are {}", known.join(", ")));
             }
         }
@@ -161,9 +166,7 @@ fn fits(kind: &Kind, unit: Option<&str>, value: &Value) -> Result<(), String> {
             }
         }
         Kind::Boolean => ok_or(value.is_boolean(), "must be true or false"),
-        Kind::Timestamp => {
-            ok_or(text.is_some_and(is_timestamp), "must be a time like 2026-01-31T12:00:00Z")
-        }
+        Kind::Timestamp => ok_or(text.is_some_and(is_timestamp), "must be a time like 2026-01-31T12:00:00Z"),
         Kind::Uuid => ok_or(text.is_some_and(|text| Uuid::try_parse(text).is_ok()), "must be a UUID"),
         Kind::Inet => ok_or(text.is_some_and(|text| text.parse::<IpAddr>().is_ok()), "must be an IP address"),
         Kind::Choice(words) => {

@@ -42,7 +42,10 @@ pub enum Kind {
     /// An object with these fields.
     Record(Vec<Field>),
     /// Such objects, at most so many.
-    Records { fields: Vec<Field>, max: usize },
+    Records {
+        fields: Vec<Field>,
+        max: usize,
+    },
     /// Any JSON but null.
     Json,
 }

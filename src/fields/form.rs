@@ -24,7 +24,9 @@ impl Form {
     /// An e-mail address as most systems take them: something, an @, and a name with a dot.
     pub const EMAIL: Form = Form {
         format: Some("email"),
-        pattern: Some(r"^[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"),
+        pattern: Some(
+            r"^[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$",
+        ),
         expected: "an e-mail address",
         check: is_email,
     };
@@ -40,7 +42,9 @@ impl Form {
     /// A name without control characters or white space at its ends.
     pub const LINE: Form = Form {
         format: None,
-        pattern: Some(r"^[^\s\u0000-\u001f\u007f-\u009f]([^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f])?$"),
+        pattern: Some(
+            r"^[^\s\u0000-\u001f\u007f-\u009f]([^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f])?$",
+        ),
         expected: "one line without white space at its ends",
         check: is_line,
     };
@@ -81,9 +85,8 @@ fn is_email(text: &str) -> bool {
 }
 
 fn is_slug(text: &str) -> bool {
-    let is_part = |part: &str| {
-        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
-    };
+    let is_part =
+        |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     text.split('-').all(is_part)
 }
 
@@ -132,7 +135,11 @@ pub fn is_date(text: &str) -> bool {
 
 /// Whether a text is a moment as RFC 3339 writes them: `2026-01-31T12:00:00.5Z`.
 pub fn is_timestamp(text: &str) -> bool {
-    if !text.is_ascii() || text.len() < 20 || !is_date(&text[..10]) || !matches!(text.as_bytes()[10], b'T' | b't' | b' ') {
+    if !text.is_ascii()
+        || text.len() < 20
+        || !is_date(&text[..10])
+        || !matches!(text.as_bytes()[10], b'T' | b't' | b' ')
+    {
         return false;
     }
     let two = |at: usize, max: u8| {

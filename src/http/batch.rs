@@ -127,12 +127,8 @@ fn name(mut error: Error, index: usize, operation: &Operation) -> Error {
     for fault in &mut error.fields {
         fault.field = format!("{place}.body.{}", fault.field);
     }
-    error.message = format!(
-        "{place}, {} {}: {}; nothing was changed",
-        operation.verb.name(),
-        operation.path,
-        error.message
-    );
+    error.message =
+        format!("{place}, {} {}: {}; nothing was changed", operation.verb.name(), operation.path, error.message);
     error
 }
 

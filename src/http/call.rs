@@ -36,7 +36,10 @@ pub struct Timing {
 pub(super) enum Source<'a> {
     Request(&'a mut Request),
     /// An operation of a batch, which has its version and its body beside it.
-    Operation { if_match: Option<String>, body: Option<Value> },
+    Operation {
+        if_match: Option<String>,
+        body: Option<Value>,
+    },
 }
 
 /// What `Prefer` asks for.
@@ -210,11 +213,7 @@ impl<'a> Call<'a, '_> {
 
     /// Runs statements that change something, with all that the request asks for around them: a trial, the reply that
     /// an idempotency key had before, the user's own rows alone. Several statements belong together only `if_many`.
-    pub fn write(
-        &mut self,
-        many: Many,
-        mut act: impl FnMut(&mut dyn Statements) -> Result<Reply>,
-    ) -> Result<Reply> {
+    pub fn write(&mut self, many: Many, mut act: impl FnMut(&mut dyn Statements) -> Result<Reply>) -> Result<Reply> {
         let guard = self.guard();
         if let Some(outer) = self.outer.as_deref_mut() {
             return as_user(outer, guard, &mut act);
@@ -315,7 +314,8 @@ fn malformed(message: &str) -> Error {
 fn check_type(kind: Option<&str>) -> Result<()> {
     let kind = kind.unwrap_or_default();
     let name = kind.split(';').next().unwrap_or_default().trim();
-    let is_json = ["application/json", "application/merge-patch+json"].iter().any(|known| name.eq_ignore_ascii_case(known));
+    let is_json =
+        ["application/json", "application/merge-patch+json"].iter().any(|known| name.eq_ignore_ascii_case(known));
     match is_json {
         true => Ok(()),
         false => {

@@ -110,7 +110,12 @@ pub fn covers(held: &str, wanted: &str) -> bool {
 }
 
 /// Who acts, as the audit records it: the context that every write names.
-pub fn actor(caller: Option<&Caller>, request_id: &impl fmt::Display, address: Option<IpAddr>, user_agent: &str) -> String {
+pub fn actor(
+    caller: Option<&Caller>,
+    request_id: &impl fmt::Display,
+    address: Option<IpAddr>,
+    user_agent: &str,
+) -> String {
     let mut actor = json!({ "request_id": request_id.to_string() });
     if let Some(caller) = caller {
         actor["user_id"] = json!(caller.user_id);

@@ -5,7 +5,8 @@ use tiny_http::{Method, Request};
 use super::reply::Reply;
 
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
-const HEADERS: &str = "Authorization, Content-Type, X-API-Key, If-Match, If-None-Match, Idempotency-Key, Prefer, X-Request-Id";
+const HEADERS: &str =
+    "Authorization, Content-Type, X-API-Key, If-Match, If-None-Match, Idempotency-Key, Prefer, X-Request-Id";
 const EXPOSED: &str = "ETag, Location, Retry-After, X-Request-Id, Server-Timing, Preference-Applied";
 /// How long a browser may remember what is allowed.
 const SECONDS: &str = "600";

@@ -17,9 +17,8 @@ mod idempotency;
 pub mod batch;
 mod service;
 
-
-pub use caller::{Caller, Credential, Permission, Role, covers};
 pub use call::{Call, Many, Preferences, Timing};
+pub use caller::{Caller, Credential, Permission, Role, covers};
 pub use cors::Cors;
 pub use endpoint::{Access, Endpoint, Handler, Limit, Output, Parameter, Verb, delete, get, patch, post, put};
 pub use query::Query;

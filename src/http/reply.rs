@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use crate::request_id::RequestId;
 use crate::error::{Code, Error};
+use crate::request_id::RequestId;
 
 /// The body of a reply.
 #[derive(Debug, Clone, PartialEq, Eq)]

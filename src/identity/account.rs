@@ -29,7 +29,8 @@ pub(super) fn endpoints(identity: &Arc<Identity>) -> Vec<Endpoint> {
     let new_password = |name| text(name).required().min(8).max(71).help("8 characters or more, 71 bytes or less.");
     let email = || text("email").required().max(254).form(Form::EMAIL).help("The user's e-mail address.");
     let token = || text("token").required().max(255).help("What came by mail.");
-    let registration = vec![email(), new_password("password"), text("name").default("").help("What people call the user.")];
+    let registration =
+        vec![email(), new_password("password"), text("name").default("").help("What people call the user.")];
     let change = vec![text("current_password").required().max(1024), new_password("new_password")];
     let public = |path, summary, act, fields| {
         post(path, Access::Public, on(act))
@@ -40,7 +41,9 @@ pub(super) fn endpoints(identity: &Arc<Identity>) -> Vec<Endpoint> {
     };
     vec![
         public("/api/auth/register", "Register as a user", register, registration).answers(202, message_schema()),
-        get("/api/auth/me", Access::SignedIn, me).summary("Who is calling").answers(200, Output::Json(json!({ "type": "object" }))),
+        get("/api/auth/me", Access::SignedIn, me)
+            .summary("Who is calling")
+            .answers(200, Output::Json(json!({ "type": "object" }))),
         post("/api/auth/password", Access::SignedIn, on(change_password))
             .summary("Change one's own password, and end all other sessions")
             .limit(Limit::Login)
@@ -48,8 +51,13 @@ pub(super) fn endpoints(identity: &Arc<Identity>) -> Vec<Endpoint> {
             .answers(204, Output::Nothing),
         public("/api/auth/forgot", "Ask for a mail to set a new password", forgot, vec![email()])
             .answers(202, message_schema()),
-        public("/api/auth/reset", "Set a new password with what came by mail", reset, vec![token(), new_password("password")])
-            .answers(204, Output::Nothing),
+        public(
+            "/api/auth/reset",
+            "Set a new password with what came by mail",
+            reset,
+            vec![token(), new_password("password")],
+        )
+        .answers(204, Output::Nothing),
         public("/api/auth/verify-email", "Prove an e-mail address with what came by mail", verify_email, vec![token()])
             .answers(204, Output::Nothing),
     ]
@@ -141,10 +149,8 @@ fn change_password(identity: &Identity, call: &mut Call<'_, '_>) -> Result<Reply
     }
     let hash = identity.new_password(&input, "new_password")?;
     let actor = call.actor();
-    call.session()?.maybe(
-        &sql!("identity/users/set_password"),
-        &[&Json(&actor), &caller.user_id, &hash, &Some(session)],
-    )?;
+    call.session()?
+        .maybe(&sql!("identity/users/set_password"), &[&Json(&actor), &caller.user_id, &hash, &Some(session)])?;
     Ok(Reply::empty(204))
 }
 

@@ -38,7 +38,10 @@ const OVERLAP_DEFAULT: i64 = 3600;
 fn resource() -> Resource {
     Resource {
         fields: vec![
-            uuid("user_id").fixed().never_null().help("In whose name it calls; the caller, unless an administrator says otherwise."),
+            uuid("user_id")
+                .fixed()
+                .never_null()
+                .help("In whose name it calls; the caller, unless an administrator says otherwise."),
             text("name").required().form(Form::LINE).help("What it is for."),
             text("prefix").read_only().never_null().help("The start of the key, to tell one from another."),
             list("permissions", text("").max(70).form(Form::PERMISSION), PERMISSIONS_MAX)

@@ -81,8 +81,7 @@ impl Callers {
         let (generation, remembered) = {
             let memory = self.memory.read().unwrap_or_else(PoisonError::into_inner);
             let remembered = memory.by_shown.get(&shown).filter(|known| known.since.elapsed() < TIME_MAX);
-            let is_touched =
-                |known: &Remembered| known.touched.is_none_or(|touched| touched.elapsed() < TOUCH_EVERY);
+            let is_touched = |known: &Remembered| known.touched.is_none_or(|touched| touched.elapsed() < TOUCH_EVERY);
             match remembered {
                 Some(known) if is_touched(known) => (memory.generation, Some(known.caller.clone())),
                 _ => (memory.generation, None),

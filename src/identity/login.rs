@@ -89,7 +89,8 @@ fn login(identity: &Identity, call: &mut Call<'_, '_>) -> Result<Reply> {
         return Err(account_locked(left));
     }
     if !is_right {
-        let row = call.read(|statements| statements.maybe(&sql!("identity/users/login_failed"), &[&Json(&actor), &id]))?;
+        let row =
+            call.read(|statements| statements.maybe(&sql!("identity/users/login_failed"), &[&Json(&actor), &id]))?;
         let until: Option<SystemTime> = row.and_then(|row| row.get("locked_until"));
         return Err(match until.and_then(|until| until.duration_since(SystemTime::now()).ok()) {
             Some(left) => account_locked(left),
@@ -133,10 +134,8 @@ fn refresh_tokens(identity: &Identity, call: &mut Call<'_, '_>) -> Result<Reply>
     let new = token::generate()?;
     let actor = call.actor();
     let mut session = call.session()?;
-    let row = session.maybe(
-        &sql!("identity/sessions/rotate"),
-        &[&Json(&actor), &old.as_slice(), &new.hash.as_slice()],
-    )?;
+    let row =
+        session.maybe(&sql!("identity/sessions/rotate"), &[&Json(&actor), &old.as_slice(), &new.hash.as_slice()])?;
     match row {
         Some(row) => {
             let (user, role) = (row.get("user_id"), row.get("role"));
@@ -146,7 +145,10 @@ fn refresh_tokens(identity: &Identity, call: &mut Call<'_, '_>) -> Result<Reply>
             // One that was exchanged already has two holders, and one of them is a thief.
             let reused = session.all(&sql!("identity/sessions/reuse"), &[&Json(&actor), &old.as_slice()])?;
             if !reused.is_empty() {
-                log::warn!("request {}: a refresh token came back after its use; its session is revoked", call.request_id);
+                log::warn!(
+                    "request {}: a refresh token came back after its use; its session is revoked",
+                    call.request_id
+                );
             }
             Err(Error::new(Code::InvalidToken, "the refresh token is unknown, used or expired; log in again"))
         }
@@ -189,4 +191,3 @@ fn logout_all(call: &mut Call<'_, '_>) -> Result<Reply> {
     call.session()?.all(&sql!("identity/sessions/revoke_all"), &[&Json(&actor), &user])?;
     Ok(Reply::empty(204))
 }
-

@@ -73,7 +73,9 @@ impl Mail {
                 Err(TrySendError::Full(_)) => log::error!("a mail was not sent: {WAITING_MAX} are waiting already"),
                 Err(TrySendError::Disconnected(_)) => log::error!("a mail was not sent: nobody sends them"),
             },
-            None if self.is_development => log::warn!("MAIL_COMMAND is not set; this mail would have been sent:\n{mail}"),
+            None if self.is_development => {
+                log::warn!("MAIL_COMMAND is not set; this mail would have been sent:\n{mail}")
+            }
             None => log::error!("a mail was not sent: MAIL_COMMAND is not set"),
         }
     }

@@ -16,7 +16,6 @@ mod api_keys;
 mod login;
 mod account;
 
-
 use std::sync::Arc;
 
 use crate::config::Config;

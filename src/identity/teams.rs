@@ -57,7 +57,9 @@ fn members() -> Resource {
         fields: vec![
             uuid("team_id").required().fixed().help("The team."),
             uuid("user_id").required().fixed().help("The user."),
-            choice("role", &["OWNER", "MEMBER", "VIEWER"]).default("MEMBER").help("Owners change the team and its members."),
+            choice("role", &["OWNER", "MEMBER", "VIEWER"])
+                .default("MEMBER")
+                .help("Owners change the team and its members."),
         ],
         filters: &["team_id", "user_id", "role"],
         insert: Some(sql!("identity/team_members/insert")),

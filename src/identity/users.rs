@@ -38,7 +38,12 @@ fn resource(identity: &Arc<Identity>) -> Resource {
     let identity = identity.clone();
     Resource {
         fields: vec![
-            text("email").required().max(254).form(Form::EMAIL).admin_writes().help("Where the user gets mail; unique."),
+            text("email")
+                .required()
+                .max(254)
+                .form(Form::EMAIL)
+                .admin_writes()
+                .help("Where the user gets mail; unique."),
             text("password").write_only().fixed().min(8).max(71).help("The first password, if there is one."),
             text("name").default("").help("What people call the user."),
             text("phone_number").max(32).form(Form::PHONE).help("Where to call the user."),
@@ -54,7 +59,17 @@ fn resource(identity: &Arc<Identity>) -> Resource {
             timestamp("email_verified_at").read_only().help("When the user proved to read mail sent there."),
             object("metadata").default(json!({})).help("Anything else."),
         ],
-        filters: &["email", "name", "role", "status", "enabled", "locked_until", "last_login", "sso_provider", "metadata"],
+        filters: &[
+            "email",
+            "name",
+            "role",
+            "status",
+            "enabled",
+            "locked_until",
+            "last_login",
+            "sso_provider",
+            "metadata",
+        ],
         sorts: &["email", "name"],
         insert: Some(sql!("identity/users/insert")),
         update: Some(sql!("identity/users/update")),
@@ -88,8 +103,14 @@ pub(super) fn endpoints(identity: &Arc<Identity>) -> Vec<Endpoint> {
             .summary("How many users there are, of which kinds, and how many of them come")
             .pool(Which::Readonly)
             .answers(200, Output::Json(statistics)),
-        post("/api/users/{id}/unlock", admin, unlock).summary("Let a locked user try to log in again").answers(204, Output::Nothing).writes(),
-        post("/api/users/{id}/logout", admin, log_out).summary("End all sessions of a user").answers(204, Output::Nothing).writes(),
+        post("/api/users/{id}/unlock", admin, unlock)
+            .summary("Let a locked user try to log in again")
+            .answers(204, Output::Nothing)
+            .writes(),
+        post("/api/users/{id}/logout", admin, log_out)
+            .summary("End all sessions of a user")
+            .answers(204, Output::Nothing)
+            .writes(),
     ];
     let set_password = identity.clone();
     endpoints.push(

@@ -42,12 +42,8 @@ impl Engine {
             return Err(Error::new(Code::MalformedRequest, message));
         }
         let max = call.preferences()?.affected_max.unwrap_or(ROWS_MAX).min(ROWS_MAX);
-        let text = format!(
-            "SELECT t.id FROM (\n{}\n) AS t{}\nLIMIT {}",
-            self.resource.select.text,
-            conditions.sql,
-            max + 1
-        );
+        let text =
+            format!("SELECT t.id FROM (\n{}\n) AS t{}\nLIMIT {}", self.resource.select.text, conditions.sql, max + 1);
         call.write(Many::Consistent, |statements| {
             let name = self.resource.select.name;
             let rows = statements.all_of(name, Cow::Borrowed(&text), &conditions.parameters())?;

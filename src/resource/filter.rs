@@ -83,7 +83,12 @@ impl Engine {
 }
 
 /// The condition, or none if there is no such operator for such a field; the error says what is wrong with the value.
-fn condition(field: &Field, operator: &str, value: &str, conditions: &mut Conditions) -> Result<Option<String>, String> {
+fn condition(
+    field: &Field,
+    operator: &str,
+    value: &str,
+    conditions: &mut Conditions,
+) -> Result<Option<String>, String> {
     let name = format!("t.\"{}\"", field.name);
     let (is_list, is_json) = match field.kind {
         Kind::Set(_) | Kind::List { .. } => (true, false),

@@ -192,12 +192,7 @@ fn next_cursor(page: &Page<'_>, row: &Row) -> String {
     Cursor::write(page.order, &row[page.column], &row["id"])
 }
 
-fn total(
-    statements: &mut dyn Statements,
-    name: &str,
-    text: &str,
-    parameters: crate::db::Params<'_>,
-) -> Result<i64> {
+fn total(statements: &mut dyn Statements, name: &str, text: &str, parameters: crate::db::Params<'_>) -> Result<i64> {
     let rows = statements.all_of(name, Cow::Borrowed(text), parameters)?;
     rows.first().map(|row| row.get(0)).ok_or_else(|| Error::internal("a count has no row"))
 }

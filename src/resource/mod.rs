@@ -118,10 +118,7 @@ impl Resource {
                 .pool(Which::Readonly)
                 .parameters(engine.list_parameters())
                 .answers(200, Output::Page(engine.fields.clone())),
-            get(&*one, read, on(Engine::get))
-                .summary(format!("Read a {singular}"))
-                .answers(200, object())
-                .versioned(),
+            get(&*one, read, on(Engine::get)).summary(format!("Read a {singular}")).answers(200, object()).versioned(),
         ];
         if resource.insert.is_some() {
             let create = post(&*many, write, on(Engine::create)).summary(format!("Make a {singular}"));
@@ -132,14 +129,16 @@ impl Resource {
             endpoints.push(input(change, Mode::Merge).answers(200, object()).versioned());
             let replace = put(&*one, write, on(Engine::replace)).summary(format!("Replace a {singular}"));
             endpoints.push(input(replace, Mode::Replace).answers(200, object()).versioned());
-            let bulk = patch(&*many, write, on(Engine::merge_many)).summary(format!("Change all {collection} that match"));
+            let bulk =
+                patch(&*many, write, on(Engine::merge_many)).summary(format!("Change all {collection} that match"));
             let bulk = bulk.parameters(engine.filter_parameters()).answers(200, bulk::output());
             endpoints.push(input(bulk, Mode::Merge));
         }
         if resource.delete.is_some() {
             let remove = delete(&*one, write, on(Engine::delete)).summary(format!("Delete a {singular}"));
             endpoints.push(remove.answers(204, Output::Nothing).writes().versioned());
-            let bulk = delete(&*many, write, on(Engine::delete_many)).summary(format!("Delete all {collection} that match"));
+            let bulk =
+                delete(&*many, write, on(Engine::delete_many)).summary(format!("Delete all {collection} that match"));
             endpoints.push(bulk.parameters(engine.filter_parameters()).answers(200, bulk::output()).writes());
         }
         endpoints.into_iter().map(|endpoint| endpoint.guarded(engine.resource.is_guarded)).collect()

@@ -12,7 +12,8 @@ impl Engine {
         let sorts: Vec<String> = self.sort_names().flat_map(|name| [name.to_owned(), format!("-{name}")]).collect();
         let names = page_field_names(&self.fields).join("|");
         let pattern = format!("^({names})(,({names}))*$");
-        let parameter = |name: &str, help: &str, schema: Value| Parameter { name: name.into(), help: help.into(), schema };
+        let parameter =
+            |name: &str, help: &str, schema: Value| Parameter { name: name.into(), help: help.into(), schema };
         let mut parameters = vec![
             parameter(
                 "limit",
@@ -20,9 +21,17 @@ impl Engine {
                 json!({ "type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT }),
             ),
             parameter("cursor", "Where to go on: the next_cursor of the page before.", json!({ "type": "string" })),
-            parameter("page", "The number of a page instead of a cursor.", json!({ "type": "integer", "minimum": 1, "maximum": 50 })),
+            parameter(
+                "page",
+                "The number of a page instead of a cursor.",
+                json!({ "type": "integer", "minimum": 1, "maximum": 50 }),
+            ),
             parameter("total", "Whether to count all rows.", json!({ "type": "boolean" })),
-            parameter("sort", "The order; - turns it round.", json!({ "type": "string", "enum": sorts, "default": SORT_DEFAULT })),
+            parameter(
+                "sort",
+                "The order; - turns it round.",
+                json!({ "type": "string", "enum": sorts, "default": SORT_DEFAULT }),
+            ),
             parameter("fields", "The fields to show.", json!({ "type": "string", "pattern": pattern })),
         ];
         parameters.extend(self.filter_parameters());

@@ -128,4 +128,3 @@ fn spawn(name: &str, act: impl FnOnce() + Send + 'static) -> Result<JoinHandle<(
         .spawn(act)
         .map_err(|error| Error::internal("no thread can be started").because(error))
 }
-

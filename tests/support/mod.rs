@@ -1,6 +1,9 @@
 //! What the tests stand on: a PostgreSQL of their own, and a fresh database for each that asks.
 
+pub mod app;
 pub mod binary;
+pub mod client;
+pub mod certificate;
 pub mod database;
 pub mod proxy;
 pub mod folder;
@@ -9,5 +12,6 @@ pub mod server;
 pub mod serving;
 pub mod wait;
 
-pub use database::database;
+pub use app::App;
+pub use database::{database, migrated};
 pub use folder::folder;

@@ -1,0 +1,121 @@
+//! The figures of a pool: counted as it goes, and shown.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::config::show_duration;
+
+/// A pool's figures, named as Collex names them.
+#[derive(Debug, Clone, Default, Serialize, PartialEq, Eq)]
+pub struct PoolStats {
+    pub max_open_connections: u32,
+    pub open_connections: u32,
+    pub in_use: u32,
+    pub idle: u32,
+    pub wait_count: u64,
+    #[serde(serialize_with = "as_words")]
+    pub wait_duration: Duration,
+    pub max_idle_closed: u64,
+    pub max_idle_time_closed: u64,
+    pub max_lifetime_closed: u64,
+    pub waiting: u64,
+}
+
+fn as_words<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&show_duration(*duration))
+}
+
+impl<'a> std::iter::Sum<&'a PoolStats> for PoolStats {
+    fn sum<I: Iterator<Item = &'a PoolStats>>(stats: I) -> PoolStats {
+        stats.fold(PoolStats::default(), |sum, one| PoolStats {
+            max_open_connections: sum.max_open_connections + one.max_open_connections,
+            open_connections: sum.open_connections + one.open_connections,
+            in_use: sum.in_use + one.in_use,
+            idle: sum.idle + one.idle,
+            wait_count: sum.wait_count + one.wait_count,
+            wait_duration: sum.wait_duration + one.wait_duration,
+            max_idle_closed: sum.max_idle_closed + one.max_idle_closed,
+            max_idle_time_closed: sum.max_idle_time_closed + one.max_idle_time_closed,
+            max_lifetime_closed: sum.max_lifetime_closed + one.max_lifetime_closed,
+            waiting: sum.waiting + one.waiting,
+        })
+    }
+}
+
+/// Up to how many seconds the waits of a bucket took.
+pub const WAIT_BOUNDS: [f64; 8] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
+
+/// How long callers have waited for a connection, as Prometheus counts: a bucket has those of the smaller ones too.
+/// Whoever found a connection at once is in all of them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WaitHistogram {
+    /// The bounds in seconds, and how many took no longer.
+    pub buckets: [(f64, u64); WAIT_BOUNDS.len()],
+    pub sum_seconds: f64,
+    pub count: u64,
+}
+
+/// What a pool counts.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    /// Connections that were idle when somebody looked last.
+    pub(super) idle: AtomicU64,
+    pub(super) max_idle_closed: AtomicU64,
+    pub(super) max_idle_time_closed: AtomicU64,
+    pub(super) max_lifetime_closed: AtomicU64,
+    waiting: AtomicU64,
+    wait_count: AtomicU64,
+    wait_us: AtomicU64,
+    /// Waits by how long they were: one for each of [`WAIT_BOUNDS`], and one for all that was longer.
+    waits: [AtomicU64; WAIT_BOUNDS.len() + 1],
+}
+
+impl Counters {
+    /// Counts somebody who found a connection at once.
+    pub(super) fn count_no_wait(&self) {
+        self.waits[0].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Waits by way of `wait`, and counts it. Who waits still is counted already.
+    pub(super) fn count_wait<T>(&self, wait: impl FnOnce() -> T) -> T {
+        let start = Instant::now();
+        self.wait_count.fetch_add(1, Ordering::Relaxed);
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let result = wait();
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        let waited = start.elapsed();
+        self.wait_us.fetch_add(waited.as_micros() as u64, Ordering::Relaxed);
+        let bucket = WAIT_BOUNDS.partition_point(|bound| *bound < waited.as_secs_f64());
+        self.waits[bucket].fetch_add(1, Ordering::Relaxed);
+        result
+    }
+
+    /// The figures, of which the pool itself knows how many connections there are.
+    pub(super) fn show(&self, max: u32, state: &r2d2::State) -> PoolStats {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        PoolStats {
+            max_open_connections: max,
+            open_connections: state.connections,
+            in_use: state.connections.saturating_sub(state.idle_connections),
+            idle: state.idle_connections,
+            wait_count: count(&self.wait_count),
+            wait_duration: Duration::from_micros(count(&self.wait_us)),
+            max_idle_closed: count(&self.max_idle_closed),
+            max_idle_time_closed: count(&self.max_idle_time_closed),
+            max_lifetime_closed: count(&self.max_lifetime_closed),
+            waiting: count(&self.waiting),
+        }
+    }
+
+    pub(super) fn waits(&self) -> WaitHistogram {
+        let mut count = 0;
+        let buckets = std::array::from_fn(|index| {
+            count += self.waits[index].load(Ordering::Relaxed);
+            (WAIT_BOUNDS[index], count)
+        });
+        count += self.waits[WAIT_BOUNDS.len()].load(Ordering::Relaxed);
+        WaitHistogram { buckets, sum_seconds: self.wait_us.load(Ordering::Relaxed) as f64 / 1e6, count }
+    }
+}
