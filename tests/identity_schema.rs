@@ -15,14 +15,13 @@ use postgres::fallible_iterator::FallibleIterator;
 use postgres::{Client, NoTls};
 use uuid::Uuid;
 
-use crate::support::database;
 use crate::support::database::Database;
+use crate::support::{self, database};
 
-/// A database with all of mainstay's tables.
+/// A database with all of mainstay's tables, and a connection to it.
 pub fn migrated() -> (Database, Client) {
-    let database = database();
-    let mut client = database.client();
-    migrate::migrate(&mut client, &Source::Embedded.read().unwrap(), &Options::default(), &mut |_| {}).unwrap();
+    let database = support::database::migrated();
+    let client = database.client();
     (database, client)
 }
 
