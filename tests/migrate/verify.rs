@@ -1,11 +1,14 @@
 //! Drift: what was done to a database by hand is found and named.
 
+use std::time::Duration;
+
 use mainstay::migrate::{Verification, verify};
 use postgres::NoTls;
 
 use super::*;
 use crate::support::database;
 use crate::support::database::Database;
+use crate::support::wait::wait_for;
 
 const SCHEMA: &str = "
 CREATE SCHEMA s;
@@ -171,10 +174,14 @@ fn a_scratch_database_that_a_killed_run_has_left_is_dropped_by_the_next_and_one_
     let name = |when: i64, digit: char| format!("mainstay_verify_{when}_{digit}{}", &chance[1..]);
     let (left, in_use, fresh) = (name(hour_ago, '1'), name(hour_ago, '2'), name(now, '3'));
     let foreign = format!("mainstay_verify_{}", database.address().name());
-    for name in [&left, &in_use, &fresh, &foreign] {
+    for name in [&left, &fresh, &foreign] {
         client.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE template0")).unwrap();
     }
-    let user = database.address().with_name(&in_use).config.connect(NoTls).unwrap();
+    // Other tests verify too, and may drop it before it is in use.
+    let user = wait_for("the database is in use", Duration::from_secs(60), || {
+        let _ = client.batch_execute(&format!("CREATE DATABASE {in_use} TEMPLATE template0"));
+        database.address().with_name(&in_use).config.connect(NoTls).ok()
+    });
     check(&database, &Folder::new(&[]));
     let mut exists =
         |name: &str| client.query_opt("SELECT FROM pg_database WHERE datname = $1", &[&name]).unwrap().is_some();
