@@ -8,5 +8,6 @@ mod config;
 mod cli;
 mod tls;
 mod pools;
+mod sessions;
 mod cluster;
 mod migrate;
