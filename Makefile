@@ -58,10 +58,14 @@ db-reset: $(MAINSTAY) ## Delete the embedded database with everything in it
 db-psql: $(MAINSTAY) ## Open psql on the configured database
 	@$(MAINSTAY) db psql
 
+# What is installed; packagers who have built it already may name another.
+RELEASE = target/release/mainstay
+target/release/mainstay: FORCE
+	@cargo build --release --quiet --locked --bin mainstay
+
 DESTDIR ?=
-install: ## Install binary, systemd unit, settings and documentation below DESTDIR
-	cargo build --release --locked --bin mainstay
-	install -Dm755 target/release/mainstay $(DESTDIR)/usr/bin/mainstay
+install: $(RELEASE) ## Install binary, systemd unit, settings and documentation below DESTDIR
+	install -Dm755 $(RELEASE) $(DESTDIR)/usr/bin/mainstay
 	install -Dm644 etc/mainstay.service $(DESTDIR)/usr/lib/systemd/system/mainstay.service
 	install -Dm644 etc/DATABASE.md $(DESTDIR)/usr/share/doc/mainstay/DATABASE.md
 	[ -e $(DESTDIR)/etc/mainstay/mainstay.env ] || \
@@ -74,10 +78,26 @@ uninstall: ## Remove what install put there; settings and data stay
 bench-http: ## Measure the HTTP server against tiny_http 0.12.0 and axum (needs wrk and strace: make setup)
 	cd $(HTTP)/bench && cargo build --release --quiet --locked --bins && target/release/bench-http $(ARGS)
 
+# What mainstay's migrations are compared with. Nothing is installed outside of target/.
+TOOLS := target/bench
+$(TOOLS)/bin/sqlx:
+	cargo install --quiet --locked sqlx-cli --version 0.9.0 --no-default-features --features postgres,rustls --root $(TOOLS)
+
+$(TOOLS)/node_modules/dbmate:
+	npm install --silent --no-audit --no-fund --no-save --prefix $(TOOLS) dbmate@2.36.0
+
+bench-migrate: postgresql $(RELEASE) $(TOOLS)/bin/sqlx $(TOOLS)/node_modules/dbmate ## Measure 1,000 migrations against sqlx-cli, dbmate (needs npm) and psql
+	@cd tests/bench && cargo build --release --quiet --locked --bins
+	@tests/bench/target/release/bench-migrate --mainstay $(RELEASE) --tools $(TOOLS) $(ARGS)
+
+bench-db: postgresql ## Measure one row by key through pool and session against pgbench
+	@cd tests/bench && cargo build --release --quiet --locked --bins
+	@tests/bench/target/release/bench-db $(ARGS)
+
 FUZZ_SECONDS ?= 60
 fuzz-http: ## Fuzz the HTTP reader for FUZZ_SECONDS (needs cargo-fuzz: make setup)
 	cd $(HTTP)/fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run reader -- \
 		-max_total_time=$(FUZZ_SECONDS) -max_len=2048 -dict=http.dict -print_final_stats=1
 
 .PHONY: help run setup postgresql check test migrate migrate-status migrate-create migrate-rollback db-start db-stop \
-	db-reset db-psql install uninstall bench-http fuzz-http FORCE
+	db-reset db-psql install uninstall bench-http bench-migrate bench-db fuzz-http FORCE

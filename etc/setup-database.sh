@@ -1,36 +1,51 @@
 #!/bin/sh
-# One command to a running mainstay with its database:  etc/setup-database.sh [--docker]
+# One command to a migrated database:  etc/setup-database.sh [--docker]
 #
-# Without --docker the database is mainstay's own. What FlexGate's script of this name did, step by step:
+# The database is the configured one (DATABASE_URL or DB_HOST, in the environment or in .env), or PostgreSQL in a container
+# with --docker, or else mainstay's own. What FlexGate's script of this name did, step by step:
 #   Docker is looked for          only with --docker: the embedded database needs none
 #   .env is made                  from etc/mainstay.env.example, unless there is one
-#   PostgreSQL is started         embedded, or in a container
-#   it is waited for              both ways, with a limit
+#   PostgreSQL is started         embedded, or in a container; on a configured server the database is made
+#   it is waited for              embedded or in a container, with a limit
 #   migrations are run
 #   the connection is shown
 # Not needed yet: a random JWT secret and sample data, which come with the users they are for.
 set -eu
 cd "$(dirname "$0")/.."
+mainstay=target/debug/mainstay
+
+case "${1:-}" in
+    '') ;;
+    --docker)
+        if ! docker compose version >/dev/null 2>&1; then
+            echo "docker compose is missing: install Docker, or leave out --docker for an embedded database" >&2
+            exit 1
+        fi ;;
+    *)
+        echo "usage: etc/setup-database.sh [--docker]" >&2
+        exit 2 ;;
+esac
 
 if [ ! -e .env ]; then
-    cp etc/mainstay.env.example .env
-    chmod 600 .env
+    (umask 077 && cp etc/mainstay.env.example .env)
     echo "made .env with every setting and its default"
 fi
 
 if [ "${1:-}" = --docker ]; then
-    if ! docker compose version >/dev/null 2>&1; then
-        echo "docker compose is missing: install Docker, or leave out --docker for an embedded database" >&2
-        exit 1
+    docker compose -f etc/docker-compose.dev.yml up --detach --wait --wait-timeout 120 postgres
+    if ! grep -q '^DATABASE_URL=' .env; then
+        echo 'DATABASE_URL=postgres://mainstay:mainstay@127.0.0.1:5432/mainstay?sslmode=disable' >>.env
+        echo "set DATABASE_URL in .env to the database in the container"
     fi
-    docker compose -f etc/docker-compose.dev.yml up --detach --wait postgres
-    DATABASE_URL=postgres://mainstay:mainstay@127.0.0.1:5432/mainstay?sslmode=disable
-    export DATABASE_URL
-    echo "the database is $DATABASE_URL; put that line into .env to keep it"
-else
-    make --no-print-directory db-start
 fi
 
-make --no-print-directory migrate
-make --no-print-directory migrate-status
-echo "start mainstay with: make run"
+make --no-print-directory postgresql $mainstay
+# Of a database that is configured, there is no embedded one to tell the state of.
+if $mainstay db status >/dev/null 2>&1; then
+    $mainstay db start
+else
+    $mainstay db create
+fi
+$mainstay migrate
+$mainstay migrate status
+echo "start mainstay with: make run    a prompt on the database: make db-psql"

@@ -94,12 +94,14 @@ pub struct Error {
     pub message: String,
     pub fields: Vec<FieldError>,
     pub retry_after: Option<Duration>,
+    /// Headers of the reply, beside what the code calls for.
+    pub headers: Vec<(&'static str, String)>,
     cause: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
     pub fn new(code: Code, message: impl Into<String>) -> Error {
-        Error { code, message: message.into(), fields: Vec::new(), retry_after: None, cause: None }
+        Error { code, message: message.into(), fields: Vec::new(), retry_after: None, headers: Vec::new(), cause: None }
     }
 
     /// Something that should not have happened. The message is for the log; clients get only the request's id.
@@ -124,6 +126,18 @@ impl Error {
     /// The same error with the time after which trying again makes sense.
     pub fn retry_after(mut self, time: Duration) -> Error {
         self.retry_after = Some(time);
+        self
+    }
+
+    /// The same error with a header for its reply.
+    pub fn header(mut self, name: &'static str, value: String) -> Error {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// The same error with what is wrong with one field.
+    pub fn field(mut self, field: impl Into<String>, message: impl Into<String>) -> Error {
+        self.fields.push(FieldError { field: field.into(), message: message.into() });
         self
     }
 
@@ -185,6 +199,9 @@ impl From<postgres::Error> for Error {
             | SqlState::INVALID_CATALOG_NAME
             | SqlState::READ_ONLY_SQL_TRANSACTION
             | SqlState::DISK_FULL => (Code::DatabaseUnavailable, "the database cannot serve at present"),
+            // Data that the checks before it let through: a time beyond PostgreSQL's, a number beyond the column's.
+            _ if state.code().starts_with("22") => (Code::ValidationError, "a value cannot be kept"),
+            SqlState::INSUFFICIENT_PRIVILEGE => (Code::InsufficientPermissions, "the database does not allow this"),
             _ if state.code().starts_with("08") => {
                 (Code::DatabaseUnavailable, "the connection to the database was lost")
             }

@@ -4,8 +4,16 @@
 
 pub mod error;
 pub mod config;
+pub mod request_id;
+pub mod json;
 pub mod sql;
 pub mod db;
 pub mod migrate;
+pub mod fields;
+pub mod http;
+pub mod resource;
+pub mod secret;
+pub mod identity;
+pub mod ops;
 pub mod serve;
 pub mod cli;

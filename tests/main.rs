@@ -11,3 +11,5 @@ mod pools;
 mod sessions;
 mod cluster;
 mod migrate;
+mod serve;
+mod deployment;

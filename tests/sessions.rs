@@ -6,7 +6,7 @@ use std::sync::Barrier;
 use std::thread;
 
 use mainstay::config::Address;
-use mainstay::db::{Isolation, TransactionOptions};
+use mainstay::db::{Isolation, Statements as _, TransactionOptions};
 use mainstay::error::Code;
 use mainstay::sql::Query;
 
@@ -176,10 +176,7 @@ fn slow_statements() {
 fn slow_statements_are_logged_by_the_name_of_their_file_and_never_with_parameters() {
     let home = database();
     let folder = folder("slow");
-    let address = home.address();
-    let postgres::config::Host::Unix(socket) = &address.config.get_hosts()[0] else { panic!("a Unix socket") };
-    let pairs = format!("host={} user=postgres dbname={}", socket.display(), address.name());
-    fs::write(folder.join("address"), pairs).unwrap();
+    fs::write(folder.join("address"), home.pairs()).unwrap();
     let mut other = Other::play("sessions::slow_statements", &folder);
     let lines: Vec<String> = std::iter::from_fn(|| Some(other.line()).filter(|line| line != "the end")).collect();
     let slow: Vec<&String> = lines.iter().filter(|line| line.starts_with("WARN mainstay::slow: ")).collect();

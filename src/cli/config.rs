@@ -5,10 +5,9 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::{Arguments, configuration, print, print_json};
+use super::{Arguments, Result, configuration, print, print_json};
 use crate::config::settings::{Fallback, all};
 use crate::config::{SETTINGS, Setting};
-use crate::error::Result;
 
 #[derive(Serialize)]
 struct Shown {

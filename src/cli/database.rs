@@ -7,18 +7,18 @@ use postgres::config::Host;
 use serde::Serialize;
 use signal_hook::consts::SIGINT;
 
-use super::{Arguments, configuration, confirm, data_folder, print, print_json, say};
+use super::{Arguments, Failure, Result, configuration, confirm, data_folder, print, print_json, say};
 use crate::config::{Address, Config};
 use crate::db::Binaries;
 use crate::db::cluster::{self, State, Status};
-use crate::error::{Error, Result};
+use crate::error::Error;
 
 /// Refuses where another database is configured, which is not ours to start or stop.
 fn embedded(arguments: &Arguments) -> Result<Config> {
     let config = configuration(arguments)?;
-    match Address::primary(&config).map_err(Error::internal)? {
+    match Address::primary(&config).map_err(Failure::Refused)? {
         None => Ok(config),
-        Some(address) => Err(Error::internal(format!(
+        Some(address) => Err(Failure::Refused(format!(
             "the configured database is {address}, which is not mainstay's own: this command is for the embedded one, which \
              is used when neither DATABASE_URL nor DB_HOST is set"
         ))),
@@ -83,7 +83,7 @@ pub(super) fn status(arguments: &Arguments) -> Result<ExitCode> {
 
 pub(super) fn psql(arguments: &Arguments) -> Result<ExitCode> {
     let config = configuration(arguments)?;
-    if let Some(address) = Address::primary(&config).map_err(Error::internal)? {
+    if let Some(address) = Address::primary(&config).map_err(Failure::Refused)? {
         return run_psql(&address, &mut Command::new("psql"));
     }
     let cluster = cluster::Cluster::open(&data_folder(&config)?, &mut |text| say(text))?;
@@ -120,12 +120,12 @@ fn run_psql(address: &Address, command: &mut Command) -> Result<ExitCode> {
 pub(super) fn reset(arguments: &Arguments) -> Result<ExitCode> {
     let config = embedded(arguments)?;
     if config.is_production() {
-        return Err(Error::internal("APP_ENV is production: a database in production is not reset"));
+        return Err(Failure::Refused("APP_ENV is production: a database in production is not reset".to_owned()));
     }
     let folder = data_folder(&config)?;
     let question = format!("Delete the embedded database in {} with everything in it?", folder.display());
     if !arguments.has("yes") && !confirm(&question) {
-        return Err(Error::internal("nothing was deleted; --yes deletes without asking"));
+        return Err(Failure::Refused("nothing was deleted; --yes deletes without asking".to_owned()));
     }
     cluster::reset(&folder, &mut |text| say(text))?;
     Ok(print("the embedded database is gone; the next start makes a new one\n"))
@@ -133,8 +133,8 @@ pub(super) fn reset(arguments: &Arguments) -> Result<ExitCode> {
 
 pub(super) fn create(arguments: &Arguments) -> Result<ExitCode> {
     let config = configuration(arguments)?;
-    let Some(address) = Address::primary(&config).map_err(Error::internal)? else {
-        return Err(Error::internal("no database is configured, and the embedded one is made by itself"));
+    let Some(address) = Address::primary(&config).map_err(Failure::Refused)? else {
+        return Err(Failure::Refused("no database is configured, and the embedded one is made by itself".to_owned()));
     };
     let is_new = cluster::create(&address)?;
     let name = address.name();

@@ -5,26 +5,19 @@ use std::process::ExitCode;
 
 use postgres::Client;
 
-use super::{Arguments, configuration, print, print_json, say, with_database};
+use super::{Arguments, Failure, Result, configuration, print, print_json, say, with_database};
 use crate::config::{Address, Config, show_duration};
 use crate::db::Dialer;
-use crate::error::{Error, Result};
+use crate::error;
 use crate::migrate::{self, Event, Finding, Migrations, Options, Outcome, Source, State, Target};
 
 /// Where migrations of mainstay itself are made, beside its source.
 const OWN_FOLDER: &str = "sql/migrations";
 
 /// A connection without the limits of a request: a migration takes as long as it takes.
-fn connect(config: &Config, address: &Address) -> Result<Client> {
+fn connect(config: &Config, address: &Address) -> error::Result<Client> {
     let options = [("timezone", "UTC".to_owned()), ("statement_timeout", "0".to_owned())];
     Dialer::new(address, "mainstay/migrate", &options, config.duration("DB_CONNECT_TIMEOUT"))?.dial_unguarded()
-}
-
-fn source(config: &Config) -> Source {
-    match config.path("DB_MIGRATE_PATH") {
-        Some(folder) => Source::Folder(folder.to_owned()),
-        None => Source::Embedded,
-    }
 }
 
 /// Reads the files, connects, and does something with both.
@@ -33,7 +26,7 @@ fn with_client<T>(
     act: impl FnOnce(&mut Client, &Migrations, &Config, &Address) -> Result<T>,
 ) -> Result<T> {
     let config = configuration(arguments)?;
-    let migrations = source(&config).read()?;
+    let migrations = Source::configured(&config).read()?;
     with_database(&config, |address| act(&mut connect(&config, address)?, &migrations, &config, address))
 }
 
@@ -58,7 +51,13 @@ pub fn report(event: Event) {
 }
 
 fn version(text: &str) -> Result<i64> {
-    text.parse().map_err(|_| Error::internal(format!("{text:?} is not a version: it is a number, as 3 or 003")))
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = text.parse().ok().filter(|_| is_number);
+    number.ok_or_else(|| Failure::Usage(format!("{text:?} is not a version: it is a number, as 3 or 003")))
+}
+
+fn usage(problem: &str) -> Failure {
+    Failure::Usage(problem.to_owned())
 }
 
 fn options(arguments: &Arguments) -> Result<Options> {
@@ -146,11 +145,11 @@ pub(super) fn create(arguments: &Arguments) -> Result<ExitCode> {
 
 pub(super) fn rollback(arguments: &Arguments) -> Result<ExitCode> {
     let target = match (arguments.value("steps"), arguments.value("to")) {
-        (Some(_), Some(_)) => return Err(Error::internal("--steps and --to are two ways to say how far: give one")),
+        (Some(_), Some(_)) => return Err(usage("--steps and --to are two ways to say how far: give one")),
         (None, Some(to)) => Target::To(version(to)?),
         (steps, None) => match steps.unwrap_or("1").parse() {
             Ok(steps) if steps > 0 => Target::Steps(steps),
-            _ => return Err(Error::internal("--steps must be a number from 1")),
+            _ => return Err(usage("--steps must be a number from 1")),
         },
     };
     with_client(arguments, |client, migrations, _, _| {
@@ -189,6 +188,9 @@ pub(super) fn verify(arguments: &Arguments) -> Result<ExitCode> {
 pub(super) fn repair(arguments: &Arguments) -> Result<ExitCode> {
     let version = version(arguments.positional(0))?;
     let reason = arguments.value("reason").unwrap_or_default();
+    if reason.trim().is_empty() {
+        return Err(usage("--reason must say why the change is right: it is recorded"));
+    }
     with_client(arguments, |client, migrations, _, _| {
         let repair = migrate::repair(client, migrations, version, reason, &Options::default(), &mut report)?;
         if arguments.has("json") {
@@ -216,7 +218,7 @@ pub(super) fn baseline(arguments: &Arguments) -> Result<ExitCode> {
 }
 
 pub(super) fn lint(arguments: &Arguments) -> Result<ExitCode> {
-    let findings = migrate::lint(&source(&configuration(arguments)?).read()?);
+    let findings = migrate::lint(&Source::configured(&configuration(arguments)?).read()?);
     if arguments.has("json") {
         print_json(&findings)?;
     } else if findings.is_empty() {

@@ -8,6 +8,7 @@ mod migrate;
 mod parse;
 
 use std::ffi::OsString;
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -15,8 +16,8 @@ use std::process::ExitCode;
 pub use parse::{Arguments, Parsed};
 
 use crate::config::{Address, Config, Variables};
-use crate::db::cluster::Cluster;
-use crate::error::{Error, Result};
+use crate::db::cluster::{self, Cluster};
+use crate::error::Error;
 
 /// An option of a command.
 #[derive(Debug)]
@@ -38,6 +39,43 @@ pub struct Command {
     /// More than a line of help, where there is more to say.
     pub details: &'static str,
     run: fn(&Arguments) -> Result<ExitCode>,
+}
+
+/// Why a command has not done what it was told.
+#[derive(Debug)]
+enum Failure {
+    /// The words are not what the command takes.
+    Usage(String),
+    /// It is the wrong thing to do here, as the settings are.
+    Refused(String),
+    /// It was tried.
+    Failed(Error),
+}
+
+type Result<T, E = Failure> = std::result::Result<T, E>;
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        Failure::Failed(error)
+    }
+}
+
+impl Failure {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Failure::Usage(_) => ExitCode::from(2),
+            Failure::Refused(_) | Failure::Failed(_) => ExitCode::FAILURE,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Usage(problem) | Failure::Refused(problem) => formatter.write_str(problem),
+            Failure::Failed(error) => error.fmt(formatter),
+        }
+    }
 }
 
 const fn flag(name: &'static str, help: &'static str) -> Flag {
@@ -65,7 +103,8 @@ const fn command(name: &'static str, summary: &'static str, run: fn(&Arguments) 
 /// All commands, in the order of the help.
 pub const COMMANDS: &[Command] = &[
     command("serve", "Serve until told to stop, on an embedded database unless another is configured.", |arguments| {
-        crate::serve::serve(&configuration(arguments)?).map(|()| ExitCode::SUCCESS)
+        crate::serve::serve(&configuration(arguments)?)?;
+        Ok(ExitCode::SUCCESS)
     }),
     Command {
         flags: &[
@@ -98,7 +137,8 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         flags: &[JSON],
-        details: "Exits with 1 if anything disagrees. The migrations are run in a scratch database on the same server.",
+        details: "Exits with 1 if anything disagrees. The applied migrations are run in a scratch database on the same server, and\n\
+            the two catalogues compared. Not compared: owners, comments, the order of columns, statistics, and data.",
         ..command("migrate verify", "Compare files, history and the live database.", migrate::verify)
     },
     Command {
@@ -143,9 +183,9 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
     };
     match result {
         Ok(code) => code,
-        Err(error) => {
-            eprintln!("mainstay: {error}");
-            ExitCode::FAILURE
+        Err(failure) => {
+            eprintln!("mainstay: {failure}");
+            failure.exit_code()
         }
     }
 }
@@ -163,8 +203,8 @@ fn print(text: &str) -> ExitCode {
 
 /// Prints a value as JSON.
 fn print_json(value: &impl serde::Serialize) -> Result<ExitCode> {
-    let text =
-        serde_json::to_string_pretty(value).map_err(|error| Error::internal("cannot print this").because(error))?;
+    let unprintable = |error| Error::internal("cannot print this").because(error);
+    let text = serde_json::to_string_pretty(value).map_err(unprintable)?;
     Ok(print(&(text + "\n")))
 }
 
@@ -176,7 +216,7 @@ fn say(text: &str) {
 /// Reads and checks the settings.
 fn configuration(arguments: &Arguments) -> Result<Config> {
     let problem = |problems: crate::config::Problems| {
-        Error::internal(format!(
+        Failure::Refused(format!(
             "the configuration is not right:\n{problems}\n`mainstay config --help` lists all settings"
         ))
     };
@@ -188,15 +228,14 @@ fn configuration(arguments: &Arguments) -> Result<Config> {
     Ok(config)
 }
 
-/// The folder of mainstay's own files, as an absolute path.
+/// The folder of mainstay's own files.
 fn data_folder(config: &Config) -> Result<PathBuf> {
-    let folder = config.path("MAINSTAY_DATA").unwrap_or(Path::new("var"));
-    std::path::absolute(folder).map_err(|error| Error::internal("MAINSTAY_DATA is no path").because(error))
+    Ok(cluster::data_folder(config, &mut |text| say(text))?)
 }
 
 /// Does something with the configured database. An embedded one runs at least as long.
 fn with_database<T>(config: &Config, act: impl FnOnce(&Address) -> Result<T>) -> Result<T> {
-    match Address::primary(config).map_err(Error::internal)? {
+    match Address::primary(config).map_err(Failure::Refused)? {
         Some(address) => act(&address),
         None => {
             let cluster = Cluster::open(&data_folder(config)?, &mut |text| say(text))?;

@@ -4,6 +4,7 @@
 
 mod address;
 mod env_file;
+mod networks;
 pub mod settings;
 mod value;
 
@@ -14,8 +15,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use address::{Address, Security};
+pub use networks::Networks;
 pub use settings::{SETTINGS, Setting};
-pub use value::{Kind, Value, show_duration, show_time};
+pub use value::{Kind, SECRET_BYTES_MIN, Value, show_duration, show_time};
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]

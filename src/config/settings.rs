@@ -190,6 +190,100 @@ pub const SETTINGS: &[Group] = &[
         ],
     },
     Group {
+        title: "HTTP",
+        settings: &[
+            setting(
+                "CORS_ORIGINS",
+                Kind::Text,
+                NONE,
+                "Origins whose pages may call, separated by commas: https://portal.example.org.",
+            ),
+            setting(
+                "TRUSTED_PROXIES",
+                Kind::Networks,
+                NONE,
+                "Proxies whose X-Forwarded-For is believed, as addresses and networks: 10.0.0.0/8, ::1.",
+            ),
+            setting(
+                "RATE_LIMIT",
+                Kind::Integer(0, 10_000_000),
+                Value("600"),
+                "Requests a minute of one key, user or address; 0 is no limit.",
+            ),
+            setting(
+                "RATE_LIMIT_LOGIN",
+                Kind::Integer(0, 10_000_000),
+                Value("10"),
+                "Logins and their kin a minute, of one address and for one account; 0 is no limit.",
+            ),
+            setting(
+                "METRICS_PUBLIC",
+                Kind::Boolean,
+                Value("false"),
+                "Whether metrics and details of health are open to everybody in production, too.",
+            ),
+            setting("LOG_FORMAT", Kind::Choice(&["text", "json"]), Value("text"), "How lines of the log look."),
+        ],
+    },
+    Group {
+        title: "Identity",
+        settings: &[
+            setting(
+                "JWT_SECRET",
+                Kind::Secret,
+                Words("required in production; else one is made and kept in MAINSTAY_DATA"),
+                "What access tokens are signed with.",
+            )
+            .secret(),
+            setting(
+                "JWT_SECRET_PREVIOUS",
+                Kind::Secret,
+                NONE,
+                "What it was before: tokens signed with it are still good.",
+            )
+            .secret(),
+            setting(
+                "BCRYPT_ROUNDS",
+                Kind::Integer(4, 20),
+                Value("12"),
+                "How dear a password is to hash: each one more doubles it.",
+            ),
+            setting(
+                "AUTH_REGISTRATION",
+                Kind::Choice(&["open", "closed"]),
+                Words("open in development, else closed"),
+                "Whether anybody may register.",
+            ),
+            setting(
+                "MAIL_COMMAND",
+                Kind::Text,
+                NONE,
+                "What sends a mail that it gets on its standard input: /usr/sbin/sendmail -t.",
+            ),
+            setting("MAIL_FROM", Kind::Text, Value("mainstay@localhost"), "Whom mails are from."),
+            setting(
+                "PUBLIC_URL",
+                Kind::Text,
+                Value("http://localhost:8080"),
+                "Where users find this service; links in mails begin with it.",
+            ),
+            setting("ADMIN_EMAIL", Kind::Text, NONE, "The first administrator, made at the start if there is none."),
+            setting("ADMIN_PASSWORD", Kind::Text, NONE, "That administrator's password.").secret(),
+            setting(
+                "ADMIN_USER_ID",
+                Kind::Text,
+                Words("the first administrator"),
+                "The id or e-mail address of the user that CREATE_ADMIN_API_KEY makes a key for.",
+            ),
+            setting(
+                "CREATE_ADMIN_API_KEY",
+                Kind::Boolean,
+                Value("false"),
+                "Whether the first start makes an API key with all permissions, kept in MAINSTAY_DATA/admin_api_key.",
+            ),
+        ],
+    },
+    Group {
         title: "Migrations",
         settings: &[
             setting(

@@ -17,6 +17,10 @@ pub enum Kind {
     /// A time with a unit, or a number of milliseconds.
     Milliseconds,
     Choice(&'static [&'static str]),
+    /// What nobody must be able to guess.
+    Secret,
+    /// Addresses and networks, separated by commas.
+    Networks,
 }
 
 /// A value that has been read.
@@ -27,6 +31,9 @@ pub enum Value {
     Integer(i64),
     Duration(Duration),
 }
+
+/// The least length of a secret.
+pub const SECRET_BYTES_MIN: usize = 32;
 
 /// Times longer than this are mistakes.
 const DURATION_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
@@ -60,6 +67,9 @@ impl Kind {
                 Some(duration) => self.check_duration(duration),
                 None => Err(self.allowed()),
             },
+            Kind::Secret if is_guessable(text) => Err(self.allowed()),
+            Kind::Secret => Ok(Value::Text(text.to_owned())),
+            Kind::Networks => super::Networks::parse(text).map(|_| Value::Text(text.to_owned())),
             Kind::Choice(choices) => match choices.iter().find(|choice| choice.eq_ignore_ascii_case(text)) {
                 Some(choice) => Ok(Value::Text((*choice).to_owned())),
                 None => Err(self.allowed()),
@@ -84,9 +94,22 @@ impl Kind {
             Kind::Integer(min, max) => format!("must be a number from {min} to {max}"),
             Kind::Duration => "must be a time like 30s, 5m or 1h30m, at most a year".to_owned(),
             Kind::Milliseconds => "must be a time like 500ms or 30s, or a number of milliseconds".to_owned(),
+            Kind::Secret => format!("must be {SECRET_BYTES_MIN} bytes or more that nobody can guess"),
+            Kind::Networks => "must be addresses or networks like 10.0.0.0/8, separated by commas".to_owned(),
             Kind::Choice(choices) => format!("must be one of {}", choices.join(", ")),
         }
     }
+}
+
+/// Whether a secret is short, or is one of those that stand in examples, or hardly has any letters.
+fn is_guessable(text: &str) -> bool {
+    const EXAMPLES: [&str; 5] = ["secret", "change", "example", "password", "default"];
+    const DISTINCT_MIN: usize = 8;
+    let lower = text.to_ascii_lowercase();
+    let mut letters: Vec<u8> = text.bytes().collect();
+    letters.sort_unstable();
+    letters.dedup();
+    text.len() < SECRET_BYTES_MIN || letters.len() < DISTINCT_MIN || EXAMPLES.iter().any(|word| lower.contains(word))
 }
 
 /// Reads `1h30m`, `30s`, `500ms`. Every number has its unit; units come in any order, as people write them.

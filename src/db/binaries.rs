@@ -136,23 +136,38 @@ fn not_found() -> Error {
 
 /// Whoever runs PostgreSQL for us must be able to walk to its folder.
 fn check_reachable(folder: &Path, user: u32, group: u32) -> Result<()> {
-    for parent in folder.ancestors().skip(1).filter(|parent| !parent.as_os_str().is_empty()) {
-        let Ok(metadata) = fs::metadata(parent) else { continue };
+    match closed_folder(folder, user, group) {
+        None => Ok(()),
+        Some(closed) => Err(Error::database_unavailable(format!(
+            "PostgreSQL does not run as root, and the user it runs as instead may not enter {}. Set MAINSTAY_DATA to a \
+             folder that other users can reach (/var/lib/mainstay, for example), or run mainstay as a user of its own.",
+            closed.display()
+        ))),
+    }
+}
+
+/// The folder on the way to this one that whoever runs PostgreSQL for us may not enter; `None` where we are not root.
+pub(super) fn in_the_way(folder: &Path) -> Result<Option<PathBuf>> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(None);
+    }
+    let (user, group) = unprivileged_user()?;
+    Ok(closed_folder(folder, user, group))
+}
+
+/// The folder on the way to this one that a user may not enter. What does not exist yet is in nobody's way.
+fn closed_folder(folder: &Path, user: u32, group: u32) -> Option<PathBuf> {
+    let is_closed = |parent: &&Path| {
+        let Ok(metadata) = fs::metadata(parent) else { return false };
         let right = match () {
             () if metadata.uid() == user => 0o100,
             () if metadata.gid() == group => 0o010,
             () => 0o001,
         };
-        if metadata.mode() & right == 0 {
-            return Err(Error::database_unavailable(format!(
-                "PostgreSQL does not run as root, and the user it runs as instead may not enter {}. Set MAINSTAY_DATA to \
-                 a folder that other users can reach (/var/lib/mainstay, for example), or run mainstay as a user of its \
-                 own.",
-                parent.display()
-            )));
-        }
-    }
-    Ok(())
+        metadata.mode() & right == 0
+    };
+    let mut parents = folder.ancestors().skip(1).filter(|parent| !parent.as_os_str().is_empty());
+    parents.find(is_closed).map(Path::to_owned)
 }
 
 /// Folders that may hold the programs, in no order that matters.

@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use r2d2::PooledConnection;
-use uuid::Uuid;
 
 use super::connection::Connection;
 use super::dialer::Dialer;
@@ -17,6 +16,7 @@ use super::manager::{CHECK_TIME, LogOnce, Manager, PoolOptions, Shared};
 use super::pool_stats::{PoolStats, WaitHistogram};
 use crate::config::show_duration;
 use crate::error::{Error, Result};
+use crate::request_id::RequestId;
 
 /// Who holds a connection for longer than this is worth naming.
 const LONG_HOLD: Duration = Duration::from_secs(10);
@@ -27,7 +27,7 @@ pub struct Purpose {
     /// The endpoint, job or command.
     pub what: &'static str,
     /// The request, where there is one.
-    pub request: Option<Uuid>,
+    pub request: Option<RequestId>,
 }
 
 #[derive(Debug)]

@@ -5,15 +5,12 @@ use std::time::{Duration, Instant};
 
 use postgres::Row;
 use postgres::error::SqlState;
-use postgres::types::ToSql;
 
 use super::connection::Connection;
 use super::pool::{Held, Pool, Purpose};
+use super::statements::{Params, Statements};
 use crate::error::{Code, Error, Result};
 use crate::sql::Query;
-
-/// Parameters of a statement.
-pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 /// A connection for a while, and the rules for using it. When the connection has died, a session takes a fresh one.
 pub struct Session {
@@ -33,34 +30,6 @@ impl Session {
     /// Takes a connection from a pool. Statements slower than `slow` are logged.
     pub fn new(pool: &Pool, purpose: Purpose, slow: Duration) -> Result<Session> {
         Ok(Session { held: pool.take(purpose)?, purpose, slow })
-    }
-
-    /// The one row of a statement that always has one.
-    pub fn one(&mut self, query: &Query, params: Params<'_>) -> Result<Row> {
-        let row = self.maybe(query, params)?;
-        row.ok_or_else(|| Error::internal(format!("{} answered no row", query.name)))
-    }
-
-    /// The row of a statement that has one or none.
-    pub fn maybe(&mut self, query: &Query, params: Params<'_>) -> Result<Option<Row>> {
-        Ok(self.all(query, params)?.into_iter().next())
-    }
-
-    /// All rows of a statement. If the connection dies under a statement that only reads, it is run once more.
-    pub fn all(&mut self, query: &Query, params: Params<'_>) -> Result<Vec<Row>> {
-        self.all_of(query.name, Cow::Borrowed(query.text), params)
-    }
-
-    /// All rows of a statement that was put together, under the name of its file.
-    pub fn all_of(&mut self, name: &str, text: Cow<'_, str>, params: Params<'_>) -> Result<Vec<Row>> {
-        let effect = if is_select(&text) { Effect::Reads } else { Effect::Writes };
-        self.run(name, &text, effect, |connection, statement| connection.client().query(statement, params))
-    }
-
-    /// Runs a statement whose rows do not matter, and answers how many there were.
-    pub fn exec(&mut self, query: &Query, params: Params<'_>) -> Result<u64> {
-        let effect = if is_select(query.text) { Effect::Reads } else { Effect::Writes };
-        self.run(query.name, query.text, effect, |connection, statement| connection.client().execute(statement, params))
     }
 
     /// Runs one statement: prepared, timed, within its time, and again where that is harmless.
@@ -147,6 +116,18 @@ impl Session {
     }
 }
 
+/// A statement that only reads is run once more if its connection dies under it.
+impl Statements for Session {
+    fn all_of(&mut self, name: &str, text: Cow<'_, str>, params: Params<'_>) -> Result<Vec<Row>> {
+        self.run(name, &text, effect(&text), |connection, statement| connection.client().query(statement, params))
+    }
+
+    fn exec(&mut self, query: &Query, params: Params<'_>) -> Result<u64> {
+        let act = |connection: &mut Connection, statement: &_| connection.client().execute(statement, params);
+        self.run(query.name, query.text, effect(query.text), act)
+    }
+}
+
 /// The error as the client is told it.
 pub(super) fn told(error: postgres::Error, name: &str) -> Error {
     if is_timed_out(&error) {
@@ -177,6 +158,10 @@ fn is_timed_out(error: &postgres::Error) -> bool {
 }
 
 /// Whether a statement plainly only reads. `WITH` may write, so it does not count.
+fn effect(text: &str) -> Effect {
+    if is_select(text) { Effect::Reads } else { Effect::Writes }
+}
+
 fn is_select(text: &str) -> bool {
     let mut lines = text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with("--"));
     lines.next().is_some_and(|line| line.get(..6).is_some_and(|word| word.eq_ignore_ascii_case("select")))

@@ -1,5 +1,6 @@
 //! Several statements that happen together or not at all.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use postgres::Row;
@@ -7,7 +8,8 @@ use postgres::error::SqlState;
 
 use super::connection::Connection;
 use super::pool::Held;
-use super::session::{Params, Session, is_stale_statement, told};
+use super::session::{Session, is_stale_statement, told};
+use super::statements::{Params, Statements};
 use crate::error::{Code, Error, Result};
 use crate::sql::Query;
 
@@ -34,6 +36,8 @@ pub struct TransactionOptions {
     pub isolation: Isolation,
     pub is_read_only: bool,
     pub is_deferrable: bool,
+    /// Everything is done, deferred constraints are checked, and then it is all rolled back.
+    pub is_trial: bool,
 }
 
 impl TransactionOptions {
@@ -57,36 +61,30 @@ pub struct Transaction<'a> {
     is_aborted: bool,
 }
 
+impl Statements for Transaction<'_> {
+    fn all_of(&mut self, name: &str, text: Cow<'_, str>, params: Params<'_>) -> Result<Vec<Row>> {
+        self.run(name, &text, |connection, statement| connection.client().query(statement, params))
+    }
+
+    fn exec(&mut self, query: &Query, params: Params<'_>) -> Result<u64> {
+        self.run(query.name, query.text, |connection, statement| connection.client().execute(statement, params))
+    }
+}
+
 impl Transaction<'_> {
-    pub fn one(&mut self, query: &Query, params: Params<'_>) -> Result<Row> {
-        let row = self.all(query, params)?.into_iter().next();
-        row.ok_or_else(|| Error::internal(format!("{} answered no row", query.name)))
-    }
-
-    pub fn maybe(&mut self, query: &Query, params: Params<'_>) -> Result<Option<Row>> {
-        Ok(self.all(query, params)?.into_iter().next())
-    }
-
-    pub fn all(&mut self, query: &Query, params: Params<'_>) -> Result<Vec<Row>> {
-        self.run(query, |connection, statement| connection.client().query(statement, params))
-    }
-
-    pub fn exec(&mut self, query: &Query, params: Params<'_>) -> Result<u64> {
-        self.run(query, |connection, statement| connection.client().execute(statement, params))
-    }
-
     fn run<T>(
         &mut self,
-        query: &Query,
+        name: &str,
+        text: &str,
         act: impl FnOnce(&mut Connection, &postgres::Statement) -> Result<T, postgres::Error>,
     ) -> Result<T> {
         let start = Instant::now();
         let time = self.held.pool().query_time();
         let connection = self.held.connection();
         connection.guard.allow(time);
-        let result = connection.prepare(query.text).and_then(|statement| act(connection, &statement));
+        let result = connection.prepare(text).and_then(|statement| act(connection, &statement));
         if start.elapsed() >= self.slow {
-            log::warn!(target: "mainstay::slow", "{} took {} ms", query.name, start.elapsed().as_millis());
+            log::warn!(target: "mainstay::slow", "{name} took {} ms", start.elapsed().as_millis());
         }
         result.map_err(|error| {
             self.is_aborted = true;
@@ -94,7 +92,7 @@ impl Transaction<'_> {
             if is_stale_statement(&error) {
                 self.held.connection().forget_statements();
             }
-            told(error, query.name)
+            told(error, name)
         })
     }
 }
@@ -141,6 +139,7 @@ impl Session {
         let result = act(&mut transaction);
         let is_aborted = transaction.is_aborted;
         match result {
+            Ok(value) if !is_aborted && options.is_trial => self.end_trial().map(|()| value),
             Ok(value) if !is_aborted => self.commit(options).map(|()| value),
             Ok(_) => {
                 self.roll_back();
@@ -167,6 +166,12 @@ impl Session {
         };
         let is_lost = self.held().connection().is_closed() && error.code == Code::DatabaseUnavailable;
         if is_transient || is_lost { Failure::NothingHappened(error) } else { Failure::Final(error) }
+    }
+
+    fn end_trial(&mut self) -> Result<(), Failure> {
+        let checked = batch(self.held(), "SET CONSTRAINTS ALL IMMEDIATE");
+        self.roll_back();
+        checked.map_err(|error| self.before_commit(error))
     }
 
     fn roll_back(&mut self) {

@@ -6,9 +6,10 @@ use std::fmt;
 use postgres::Client;
 
 use crate::error::Result;
+use crate::sql::Query;
 
 /// Every object of the schemas that are not PostgreSQL's own: kind, name, definition.
-const SELECT: &str = include_str!("catalogue.sql");
+const SELECT: Query = crate::sql!("migrate/catalogue");
 
 /// Kind and name of each object, and its definition.
 pub(super) type Catalogue = BTreeMap<(String, String), String>;
@@ -53,7 +54,7 @@ pub(super) fn read(client: &mut Client) -> Result<Catalogue> {
     let mut transaction = client.build_transaction().read_only(true).start()?;
     // With no schema in the path, definitions name the schema of everything they mention.
     transaction.batch_execute("SET LOCAL search_path = ''; SET LOCAL statement_timeout = 0")?;
-    let rows = transaction.query_typed(SELECT, &[])?;
+    let rows = transaction.query_typed(SELECT.text, &[])?;
     transaction.rollback()?;
     Ok(rows.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect())
 }

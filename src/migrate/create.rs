@@ -5,8 +5,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::files::Source;
-use super::header;
+use super::files::{File, FileName, Source};
+use super::{header, lint};
 use crate::error::{Code, Error, Result};
 
 /// The longest name, so that the file's name fits everywhere.
@@ -52,6 +52,9 @@ pub fn create(folder: &Path, description: &str) -> Result<Created> {
         (format!("{number}_{name}.sql"), header::write("Migration", &title, &number, description, &now.iso())),
         (format!("{number}_rollback.sql"), header::write("Rollback Migration", &title, &number, &undoing, &now.iso())),
     ];
+    for (name, text) in &files {
+        check(name, text, &number).map_err(|problem| refused(format!("{description:?} will not do: {problem}")))?;
+    }
     let paths = files.each_ref().map(|(name, _)| folder.join(name));
     for (index, (path, (_, text))) in paths.iter().zip(&files).enumerate() {
         // Never over a file that is there.
@@ -68,15 +71,30 @@ pub fn create(folder: &Path, description: &str) -> Result<Created> {
     Ok(Created { version, migration, rollback })
 }
 
+/// Reads a new file as every later run will: whatever somebody calls a migration, it must not spoil the folder.
+fn check(name: &str, text: &str, number: &str) -> Result<(), String> {
+    FileName::parse(name)?;
+    let header = header::parse(text).map_err(|problem| format!("the header {problem}"))?;
+    if header.version.as_deref() != Some(number) || header.title.is_none() || header.description.is_none() {
+        return Err("the header would not be read as it was written".to_owned());
+    }
+    let file = File { name: name.to_owned(), text: text.to_owned(), no_transaction: header.no_transaction };
+    match lint::file(&file).first() {
+        None => Ok(()),
+        Some(finding) => Err(finding.message.clone()),
+    }
+}
+
 /// Small letters and digits, with underscores between.
 fn slug(text: &str) -> String {
-    let letters = text.chars().map(|letter| if letter.is_alphanumeric() { letter } else { ' ' });
-    let spaced: String = letters.collect::<String>().to_lowercase();
+    // Some letters become two when they are made small, and the second is no letter.
+    let letters = text.to_lowercase();
+    let spaced: String = letters.chars().map(|letter| if letter.is_alphanumeric() { letter } else { ' ' }).collect();
     let mut slug = spaced.split_whitespace().collect::<Vec<_>>().join("_");
     while slug.len() > NAME_MAX {
         slug.pop();
     }
-    slug
+    slug.trim_end_matches('_').to_owned()
 }
 
 /// Each word with a capital, as the format's example has it.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::header::{self, Header};
 use super::text;
+use crate::config::Config;
 use crate::error::{Code, Error, Result};
 
 /// mainstay's own migrations, by their files' names. Made by the build script from `sql/migrations`.
@@ -69,6 +70,14 @@ pub struct Migrations {
 }
 
 impl Source {
+    /// The folder of `DB_MIGRATE_PATH`, or what is built into the binary.
+    pub fn configured(config: &Config) -> Source {
+        match config.path("DB_MIGRATE_PATH") {
+            Some(folder) => Source::Folder(folder.to_owned()),
+            None => Source::Embedded,
+        }
+    }
+
     /// Reads all files. What is wrong with them is reported at once.
     pub fn read(&self) -> Result<Migrations> {
         match self {

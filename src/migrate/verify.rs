@@ -1,9 +1,11 @@
 //! Whether files and database still say the same: the history, and the catalogue itself.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::Duration;
 
 use postgres::Client;
 use postgres::error::SqlState;
+use postgres::types::{ToSql, Type};
 
 use super::catalogue::{self, Catalogue, Difference};
 use super::files::Migrations;
@@ -11,6 +13,7 @@ use super::plan::{self, Problem};
 use super::text::{identifier, literal};
 use super::{Options, history, runner};
 use crate::error::{Code, Error, Result};
+use crate::sql::Query;
 
 /// What was found.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -67,13 +70,39 @@ fn gaps(migrations: &Migrations) -> Vec<i64> {
     between.filter(|gap| gap.end - gap.start < GAP_MAX).flatten().collect()
 }
 
+/// Before the time and the chance number in a scratch database's name.
+const SCRATCH: &str = "mainstay_verify_";
+
+/// A scratch database that is older and that nobody is connected to was left by a run that was killed. A living run
+/// connects within seconds of making it, and stays connected until it drops it.
+const SCRATCH_MAX: Duration = Duration::from_secs(600);
+
+/// A name for a scratch database, with the server's time: PostgreSQL does not keep when a database was made.
+fn scratch_name(client: &mut Client) -> Result<String> {
+    let row = client.query_typed_one("SELECT extract(epoch FROM now())::bigint", &[])?;
+    let chance = RandomState::new().build_hasher().finish();
+    Ok(format!("{SCRATCH}{}_{chance:016x}", row.get::<_, i64>(0)))
+}
+
+/// Drops the scratch databases of runs that were killed. Help, not duty: what cannot be dropped stays for somebody else.
+fn drop_stale(client: &mut Client) {
+    const STALE: Query = crate::sql!("migrate/stale_scratch");
+    let parameters: [(&(dyn ToSql + Sync), Type); 2] =
+        [(&SCRATCH, Type::TEXT), (&(SCRATCH_MAX.as_secs() as i64), Type::INT8)];
+    for row in client.query_typed(STALE.text, &parameters).unwrap_or_default() {
+        // Without FORCE: who has connected in this moment keeps it.
+        let _ = client.batch_execute(&format!("DROP DATABASE IF EXISTS {}", identifier(row.get(0))));
+    }
+}
+
 /// The catalogue that the files make in an empty database, which is gone afterwards.
 fn in_scratch(
     client: &mut Client,
     migrations: &Migrations,
     connect: &mut dyn FnMut(&str) -> Result<Client>,
 ) -> Result<Catalogue> {
-    let name = format!("mainstay_verify_{:016x}", RandomState::new().build_hasher().finish());
+    drop_stale(client);
+    let name = scratch_name(client)?;
     create_like(client, &name)?;
     let result = connect(&name).and_then(|mut scratch| {
         runner::migrate(&mut scratch, migrations, &Options::default(), &mut |_| {}).map_err(|error| {

@@ -149,6 +149,25 @@ fn the_first_migration_of_an_empty_folder_is_number_one_and_times_follow_times()
 }
 
 #[test]
+fn whatever_a_new_migration_is_called_its_folder_can_be_read_afterwards() {
+    let folder = Folder::new(&[]);
+    let long = "word ".repeat(40);
+    for name in
+        ["-- migrate:down", "İstanbul", "mainstay: no-transaction", "Straße 1/2", "*/ DROP TABLE users; --", &long]
+    {
+        let created = create(folder.path(), name).unwrap();
+        let migrations = folder.read();
+        let made = migrations.find(created.version).unwrap();
+        assert_eq!(made.description, name.trim());
+        assert!(
+            !made.name.ends_with('_') && !made.sql().lines().any(|line| !line.is_empty() && !line.starts_with("-- "))
+        );
+        assert_eq!(migrations.warnings, Vec::<String>::new(), "{name}");
+    }
+    assert_eq!(migrate::lint(&folder.read()), []);
+}
+
+#[test]
 fn names_that_are_none_are_refused() {
     let folder = Folder::new(&[]);
     for name in ["", " -- ", "rollback", "two\nlines"] {

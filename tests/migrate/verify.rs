@@ -160,3 +160,27 @@ fn a_role_that_may_not_create_databases_is_told_so() {
     assert!(message.contains("ALTER ROLE … CREATEDB"), "{message}");
     client.batch_execute("RESET ROLE; DROP ROLE migrate_meek").unwrap();
 }
+
+#[test]
+fn a_scratch_database_that_a_killed_run_has_left_is_dropped_by_the_next_and_one_in_use_is_not() {
+    let database = database();
+    let mut client = database.client();
+    let now: i64 = ask(&mut client, "SELECT extract(epoch FROM now())::bigint");
+    let chance = format!("{:016x}", std::process::id());
+    let hour_ago = now - 3600;
+    let name = |when: i64, digit: char| format!("mainstay_verify_{when}_{digit}{}", &chance[1..]);
+    let (left, in_use, fresh) = (name(hour_ago, '1'), name(hour_ago, '2'), name(now, '3'));
+    let foreign = format!("mainstay_verify_{}", database.address().name());
+    for name in [&left, &in_use, &fresh, &foreign] {
+        client.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE template0")).unwrap();
+    }
+    let user = database.address().with_name(&in_use).config.connect(NoTls).unwrap();
+    check(&database, &Folder::new(&[]));
+    let mut exists =
+        |name: &str| client.query_opt("SELECT FROM pg_database WHERE datname = $1", &[&name]).unwrap().is_some();
+    assert_eq!([&left, &in_use, &fresh, &foreign].map(|name| exists(name)), [false, true, true, true]);
+    drop(user);
+    for name in [&in_use, &fresh, &foreign] {
+        client.batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)")).unwrap();
+    }
+}

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mainstay::db::{Session, Which};
+use mainstay::db::{Session, Statements as _, Which};
 use mainstay::error::Code;
 
 use crate::support::database;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use mainstay::db::{Database, PoolStats, Session, WaitHistogram, Which};
+use mainstay::db::{Database, PoolStats, Session, Statements as _, WaitHistogram, Which};
 use mainstay::error::Code;
 
 use crate::support::database;

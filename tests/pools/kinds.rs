@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use mainstay::db::Which;
+use mainstay::db::{Statements as _, Which};
 use mainstay::error::Code;
 use mainstay::sql::Query;
 
@@ -63,10 +63,7 @@ fn a_statement_that_takes_too_long_is_ended_by_the_server_where_its_pool_says_so
 fn a_replica_serves_the_readonly_pool_and_nobody_else() {
     const NAME: Query = Query { name: "test/name", text: "SELECT current_database()::text" };
     let (home, replica) = (database(), database());
-    let address = replica.address();
-    let postgres::config::Host::Unix(folder) = &address.config.get_hosts()[0] else { panic!("a Unix socket") };
-    let url = format!("host={} user=postgres dbname={}", folder.display(), address.name());
-    let pool = open(&home.address(), &[("DB_READONLY_URL", &url)]);
+    let pool = open(&home.address(), &[("DB_READONLY_URL", &replica.pairs())]);
     for which in Which::ALL {
         let name: String = pool.session(which, PURPOSE).unwrap().one(&NAME, &[]).unwrap().get(0);
         let expected = if which == Which::Readonly { replica.address() } else { home.address() };

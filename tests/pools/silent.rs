@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use mainstay::config::Address;
-use mainstay::db::{Database, Which};
+use mainstay::db::{Database, Statements as _, Which};
 use mainstay::error::{Code, Error};
 use rustix::process::{Pid, Signal, kill_process};
 

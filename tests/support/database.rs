@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use mainstay::config::Address;
 use mainstay::migrate::{self, Options, Source};
+use postgres::config::Host;
 use postgres::{Client, NoTls};
 
 use super::server::server;
@@ -72,6 +73,15 @@ fn create(template: &str) -> Database {
 impl Database {
     pub fn address(&self) -> Address {
         server().address(&self.name)
+    }
+
+    /// The address as `DATABASE_URL` takes it.
+    pub fn pairs(&self) -> String {
+        let address = self.address();
+        let Some(Host::Unix(folder)) = address.config.get_hosts().first() else {
+            panic!("{address} is no Unix socket")
+        };
+        format!("host={} user=postgres dbname={}", folder.display(), address.name())
     }
 
     /// A new connection, as the superuser `postgres`.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mainstay::config::{Address, Config, Variables};
-use mainstay::db::{Database, Purpose, Session, Which};
+use mainstay::db::{Database, Purpose, Session, Statements as _, Which};
 use mainstay::sql::Query;
 
 pub const PURPOSE: Purpose = Purpose { what: "a test", request: None };

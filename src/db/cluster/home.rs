@@ -25,6 +25,7 @@ use std::process;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::place;
 use super::server::START_MAX;
 use crate::db::Binaries;
 use crate::error::{Error, Result};
@@ -70,7 +71,7 @@ impl Home {
     pub(super) fn make(data: &Path) -> Result<Home> {
         let root = data.join("postgres");
         check_not_taken(&root)?;
-        fs::create_dir_all(&root).map_err(|error| explain("make the folder", &root, error))?;
+        place::make(&root).map_err(|error| explain("make the folder", &root, error))?;
         // As root we only pass through, so that PostgreSQL's user can reach the folders in it.
         let mode = if rustix::process::geteuid().is_root() { 0o711 } else { 0o700 };
         fs::set_permissions(&root, Permissions::from_mode(mode)).map_err(|error| explain("write to", &root, error))?;

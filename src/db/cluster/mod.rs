@@ -9,6 +9,7 @@
 //!
 //! Invariant: a data folder is only ever removed by [`reset`], and by nobody who has not got the lock.
 
+mod place;
 mod home;
 mod log;
 mod server;
@@ -30,6 +31,7 @@ use crate::error::{Error, Result};
 
 pub use commands::{State, Status, reset, start, status, stop};
 pub use create::create;
+pub use place::data_folder;
 
 /// The database, and the user who owns it.
 const NAME: &str = "mainstay";

@@ -145,7 +145,8 @@ impl Watch {
                     self.since = Instant::now();
                     return;
                 }
-                Ok(false) => {}
+                // Somebody is at work on it, which says nothing against the server.
+                Ok(false) => self.pause = PAUSE_MIN,
                 Err(_) if !self.goes_on() => return,
                 Err(error) if is_failure_told => log::debug!("{error}"),
                 Err(error) => {

@@ -1,21 +1,23 @@
 //! `/live`, `/ready`, `/health` and `/health/database`: what tells an operator, and a load balancer, how it goes.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use tiny_http::{Header, Method, Request, Response};
 
 use crate::config::show_duration;
-use crate::db::{Database, Purpose, Which};
+use crate::db::{Database, Purpose, Statements, Which};
 use crate::error::Result;
+use crate::http::{Access, Endpoint, Limit, Output, Permission, Reply, Role, get};
 
 /// How long an answer of the database is good for.
 const FRESH: Duration = Duration::from_secs(1);
+/// Asking ends before this, one way or the other; who has not come back by then never will.
+const ASKING_MAX: Duration = Duration::from_secs(60);
 
 /// How far the server has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Progress {
+pub enum Progress {
     Waiting(String),
     Migrating,
     Ready,
@@ -23,78 +25,82 @@ pub(super) enum Progress {
 }
 
 /// What is known of the health of the server.
-pub(super) struct Health {
+pub struct Health {
     database: Database,
     asks_database: bool,
     start: Instant,
     progress: Mutex<Progress>,
     stopped: Condvar,
-    /// When the database was asked last, and what was wrong.
-    checked: Mutex<Option<(Instant, Result<(), String>)>>,
+    check: Mutex<Check>,
+}
+
+/// What is known of the database.
+#[derive(Default)]
+struct Check {
+    /// Since when somebody is asking it.
+    asking: Option<Instant>,
+    /// When it answered last, and what was wrong.
+    last: Option<(Instant, Result<(), String>)>,
+}
+
+/// The endpoints. What tells more than that the server is well is open where `is_open`.
+pub fn endpoints(health: &Arc<Health>, is_open: bool) -> Vec<Endpoint> {
+    let metrics = match is_open {
+        true => Access::Public,
+        false => Access::Permission(Permission::new("read:metrics", Role::Viewer)),
+    };
+    let on = |path: &str, access, summary: &str, act: fn(&Health) -> (u16, Value)| {
+        let health = health.clone();
+        get(path, access, move |_| {
+            let (status, body) = act(&health);
+            let reply = Reply::value(status, &body);
+            Ok(if status == 503 { reply.header("Retry-After", "2") } else { reply })
+        })
+        .summary(summary)
+        .pool(Which::Priority)
+        .limit(Limit::None)
+        .answers(200, Output::Json(json!({ "type": "object" })))
+    };
+    vec![
+        on("/live", Access::Public, "Whether the process serves", |_| (200, json!({ "status": "alive" }))),
+        on("/ready", Access::Public, "Whether it may get traffic", Health::ready),
+        on("/health", Access::Public, "How it goes, in short", Health::health),
+        on("/health/database", metrics, "How the database and its pools are", Health::database),
+    ]
 }
 
 impl Health {
-    pub(super) fn new(database: Database, asks_database: bool) -> Health {
+    pub fn new(database: Database, asks_database: bool) -> Health {
         Health {
             database,
             asks_database,
             start: Instant::now(),
             progress: Mutex::new(Progress::Waiting("starting".to_owned())),
             stopped: Condvar::new(),
-            checked: Mutex::new(None),
+            check: Mutex::default(),
         }
     }
 
-    pub(super) fn set(&self, progress: Progress) {
+    pub fn set(&self, progress: Progress) {
         let mut current = lock(&self.progress);
         if *current != Progress::Stopping {
             *current = progress;
         }
     }
 
-    pub(super) fn stop(&self) {
+    pub fn stop(&self) {
         *lock(&self.progress) = Progress::Stopping;
         self.stopped.notify_all();
     }
 
     /// Waits for a while, and answers whether the server is to stop.
-    pub(super) fn wait_for_stop(&self, time: Duration) -> bool {
+    pub fn wait_for_stop(&self, time: Duration) -> bool {
         let is_going_on = |progress: &mut Progress| *progress != Progress::Stopping;
         let (progress, _) = self
             .stopped
             .wait_timeout_while(lock(&self.progress), time, is_going_on)
             .unwrap_or_else(PoisonError::into_inner);
         *progress == Progress::Stopping
-    }
-
-    /// Answers a request.
-    pub(super) fn answer(&self, request: Request) {
-        let path = request.target().split('?').next().unwrap_or_default();
-        let (status, body) = match path {
-            "/live" | "/ready" | "/health" | "/health/database" if !is_read(&request) => {
-                (405, problem(405, "METHOD_NOT_ALLOWED", "Method not allowed", "this can only be read"))
-            }
-            "/live" => (200, json!({ "status": "alive" })),
-            "/ready" => self.ready(),
-            "/health" => self.health(),
-            "/health/database" => self.database(),
-            _ => (404, problem(404, "NOT_FOUND", "Not found", "there is nothing here")),
-        };
-        let kind = if status == 404 || status == 405 { "application/problem+json" } else { "application/json" };
-        let mut response = Response::from_data(body.to_string()).with_status_code(status);
-        let mut headers = vec![("Content-Type", kind), ("Cache-Control", "no-store")];
-        if status == 503 {
-            headers.push(("Retry-After", "2"));
-        }
-        if status == 405 {
-            headers.push(("Allow", "GET, HEAD"));
-        }
-        for header in headers.into_iter().filter_map(|(name, value)| Header::from_bytes(name, value).ok()) {
-            response.add_header(header);
-        }
-        if let Err(error) = request.respond(response) {
-            log::debug!("a reply was not taken: {error}");
-        }
     }
 
     fn ready(&self) -> (u16, Value) {
@@ -142,17 +148,14 @@ impl Health {
         (if check.is_ok() { 200 } else { 503 }, body)
     }
 
-    /// Asks the database whether it is there, at most once in [`FRESH`]; who asks meanwhile gets the last answer.
+    /// Asks the database whether it is there, at most once in [`FRESH`].
     fn check(&self) -> Result<(), String> {
         const CHECK: crate::sql::Query = crate::sql!("db/check");
         if !self.asks_database {
             return Ok(());
         }
-        let mut checked = lock(&self.checked);
-        if let Some((when, result)) = &*checked
-            && when.elapsed() < FRESH
-        {
-            return result.clone();
+        if let Some(result) = self.known() {
+            return result;
         }
         let purpose = Purpose { what: "health check", request: None };
         let result = self
@@ -161,21 +164,28 @@ impl Health {
             .and_then(|mut session| session.one(&CHECK, &[]))
             .map(drop)
             .map_err(|error| error.to_string());
-        *checked = Some((Instant::now(), result.clone()));
+        *lock(&self.check) = Check { asking: None, last: Some((Instant::now(), result.clone())) };
         result
     }
-}
 
-fn is_read(request: &Request) -> bool {
-    matches!(request.method(), Method::Get | Method::Head)
+    /// What is known without asking; `None` makes the caller the one who asks. Nobody else waits for the answer: while the
+    /// database is away that takes seconds, and probes would hold all threads, those for `/live` too.
+    fn known(&self) -> Option<Result<(), String>> {
+        let mut check = lock(&self.check);
+        match (&check.last, check.asking) {
+            (Some((when, result)), _) if when.elapsed() < FRESH => Some(result.clone()),
+            (Some((_, result)), Some(since)) if since.elapsed() < FRESH => Some(result.clone()),
+            (_, Some(since)) if since.elapsed() < ASKING_MAX => Some(Err("the database does not answer".to_owned())),
+            _ => {
+                check.asking = Some(Instant::now());
+                None
+            }
+        }
+    }
 }
 
 fn word(is_healthy: bool) -> &'static str {
     if is_healthy { "healthy" } else { "unhealthy" }
-}
-
-fn problem(status: u16, code: &str, title: &str, detail: &str) -> Value {
-    json!({ "type": "about:blank", "title": title, "status": status, "detail": detail, "code": code })
 }
 
 /// The time as RFC 3339 in UTC.

@@ -1,0 +1,10 @@
+-- Sessions that have expired are removed, $1 at most at once, so that no statement takes long.
+DELETE FROM identity.sessions AS s
+WHERE s.id IN (
+    SELECT old.id
+    FROM identity.sessions AS old
+    WHERE old.expires_at <= now()
+    ORDER BY old.expires_at
+    LIMIT $1
+    FOR UPDATE SKIP LOCKED
+)

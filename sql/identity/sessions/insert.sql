@@ -1,0 +1,19 @@
+-- The user $2 has logged in, from the address $4 with the program $5, and may come back for $6 seconds with the token
+-- that $3 is the hash of.
+INSERT INTO identity.sessions (
+    user_id,
+    token,
+    ip_address,
+    user_agent,
+    expires_at
+)
+SELECT
+    $2,
+    $3,
+    $4::text::inet,
+    left($5, 1024),
+    now() + $6::bigint * interval '1 second'
+FROM ops.actor($1)
+RETURNING
+    id,
+    expires_at

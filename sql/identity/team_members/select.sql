@@ -1,0 +1,10 @@
+-- All members of teams.
+SELECT
+    m.id,
+    m.team_id,
+    m.user_id,
+    m.role,
+    m.version,
+    m.created_at,
+    m.updated_at
+FROM identity.team_members AS m

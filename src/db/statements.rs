@@ -1,0 +1,37 @@
+//! What runs statements: a session runs each for itself, a transaction all or none.
+
+use std::borrow::Cow;
+
+use postgres::Row;
+use postgres::types::ToSql;
+
+use crate::error::{Error, Result};
+use crate::sql::Query;
+
+/// Parameters of a statement.
+pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// Where statements run, for code that need not know whether others run with them.
+pub trait Statements {
+    /// All rows of a statement that was put together, under the name of its file.
+    fn all_of(&mut self, name: &str, text: Cow<'_, str>, params: Params<'_>) -> Result<Vec<Row>>;
+
+    /// Runs a statement whose rows do not matter, and answers how many there were.
+    fn exec(&mut self, query: &Query, params: Params<'_>) -> Result<u64>;
+
+    /// All rows of a statement.
+    fn all(&mut self, query: &Query, params: Params<'_>) -> Result<Vec<Row>> {
+        self.all_of(query.name, Cow::Borrowed(query.text), params)
+    }
+
+    /// The row of a statement that has one or none.
+    fn maybe(&mut self, query: &Query, params: Params<'_>) -> Result<Option<Row>> {
+        Ok(self.all(query, params)?.into_iter().next())
+    }
+
+    /// The one row of a statement that always has one.
+    fn one(&mut self, query: &Query, params: Params<'_>) -> Result<Row> {
+        let row = self.maybe(query, params)?;
+        row.ok_or_else(|| Error::internal(format!("{} answered no row", query.name)))
+    }
+}

@@ -1,0 +1,253 @@
+//! The declaration of a field, written as one reads it: `text("name").required().max(255)`.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use super::form::Form;
+
+/// A text that is part of the program, or came from a file.
+type Text = Cow<'static, str>;
+
+/// What a value may be.
+#[derive(Debug, Clone)]
+pub enum Kind {
+    /// A text of so many characters.
+    Text {
+        min: usize,
+        max: usize,
+        form: Option<Form>,
+    },
+    Integer {
+        min: i64,
+        max: i64,
+    },
+    Boolean,
+    /// A moment, as RFC 3339.
+    Timestamp,
+    Uuid,
+    /// An IP address.
+    Inet,
+    /// One of these words.
+    Choice(Vec<Text>),
+    /// Some of these words, each at most once.
+    Set(Vec<Text>),
+    /// Texts, at most so many.
+    List {
+        item: Box<Kind>,
+        max: usize,
+    },
+    /// An object with any keys.
+    Object,
+    /// An object with these fields.
+    Record(Vec<Field>),
+    /// Such objects, at most so many.
+    Records {
+        fields: Vec<Field>,
+        max: usize,
+    },
+    /// Any JSON but null.
+    Json,
+}
+
+impl Kind {
+    /// PostgreSQL's name of the type that a column of this kind has.
+    pub fn sql_type(&self) -> &'static str {
+        match self {
+            Kind::Text { .. } | Kind::Choice(_) => "text",
+            Kind::Integer { .. } => "bigint",
+            Kind::Boolean => "boolean",
+            Kind::Timestamp => "timestamptz",
+            Kind::Uuid => "uuid",
+            Kind::Inet => "inet",
+            Kind::Set(_) | Kind::List { .. } => "text[]",
+            Kind::Object | Kind::Record(_) | Kind::Records { .. } | Kind::Json => "jsonb",
+        }
+    }
+}
+
+/// Who may set a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    ReadWrite,
+    /// mainstay sets it.
+    ReadOnly,
+    /// Taken, and never shown: a password.
+    WriteOnly,
+    /// Everybody who sees the object sees it; administrators set it.
+    AdminWrites,
+}
+
+/// A field of an object.
+#[derive(Debug, Clone)]
+pub struct Field {
+    pub name: Text,
+    pub kind: Kind,
+    pub help: Text,
+    pub access: Access,
+    pub is_required: bool,
+    /// Whether it is set when the object is made, and never again.
+    pub is_fixed: bool,
+    pub is_nullable: bool,
+    pub default: Option<Value>,
+    pub unit: Option<&'static str>,
+}
+
+fn field(name: impl Into<Text>, kind: Kind) -> Field {
+    Field {
+        name: name.into(),
+        kind,
+        help: Cow::Borrowed(""),
+        access: Access::ReadWrite,
+        is_required: false,
+        is_fixed: false,
+        is_nullable: true,
+        default: None,
+        unit: None,
+    }
+}
+
+/// A text of at most 255 characters, unless more are allowed.
+pub fn text(name: impl Into<Text>) -> Field {
+    field(name, Kind::Text { min: 0, max: 255, form: None })
+}
+
+pub fn integer(name: impl Into<Text>) -> Field {
+    field(name, Kind::Integer { min: i64::from(i32::MIN), max: i64::from(i32::MAX) })
+}
+
+pub fn boolean(name: impl Into<Text>) -> Field {
+    field(name, Kind::Boolean)
+}
+
+pub fn timestamp(name: impl Into<Text>) -> Field {
+    field(name, Kind::Timestamp)
+}
+
+pub fn uuid(name: impl Into<Text>) -> Field {
+    field(name, Kind::Uuid)
+}
+
+pub fn inet(name: impl Into<Text>) -> Field {
+    field(name, Kind::Inet)
+}
+
+pub fn choice(name: impl Into<Text>, words: &[&'static str]) -> Field {
+    field(name, Kind::Choice(words.iter().copied().map(Cow::Borrowed).collect()))
+}
+
+pub fn set(name: impl Into<Text>, words: &[&'static str]) -> Field {
+    field(name, Kind::Set(words.iter().copied().map(Cow::Borrowed).collect()))
+}
+
+/// A list of texts of the form that `item` has.
+pub fn list(name: impl Into<Text>, item: Field, max: usize) -> Field {
+    field(name, Kind::List { item: Box::new(item.kind), max })
+}
+
+pub fn object(name: impl Into<Text>) -> Field {
+    field(name, Kind::Object)
+}
+
+pub fn record(name: impl Into<Text>, fields: Vec<Field>) -> Field {
+    field(name, Kind::Record(fields))
+}
+
+pub fn json(name: impl Into<Text>) -> Field {
+    field(name, Kind::Json)
+}
+
+impl Field {
+    /// It must be given when the object is made, and is never null.
+    pub fn required(mut self) -> Field {
+        self.is_required = true;
+        self.is_nullable = false;
+        if let Kind::Text { min, .. } = &mut self.kind {
+            *min = (*min).max(1);
+        }
+        self
+    }
+
+    /// What it is when it is not given; it is never null.
+    pub fn default(mut self, value: impl Into<Value>) -> Field {
+        self.default = Some(value.into());
+        self.is_nullable = false;
+        self
+    }
+
+    /// It always has a value, though nobody needs to give one.
+    pub fn never_null(mut self) -> Field {
+        self.is_nullable = false;
+        self
+    }
+
+    pub fn min(mut self, length: usize) -> Field {
+        if let Kind::Text { min, .. } = &mut self.kind {
+            *min = length;
+        }
+        self
+    }
+
+    pub fn max(mut self, length: usize) -> Field {
+        if let Kind::Text { max, .. } = &mut self.kind {
+            *max = length;
+        }
+        self
+    }
+
+    pub fn range(mut self, from: i64, to: i64) -> Field {
+        if let Kind::Integer { min, max } = &mut self.kind {
+            (*min, *max) = (from, to);
+        }
+        self
+    }
+
+    /// What the number counts: `ms`.
+    pub fn unit(mut self, unit: &'static str) -> Field {
+        self.unit = Some(unit);
+        self
+    }
+
+    pub fn form(mut self, wanted: Form) -> Field {
+        if let Kind::Text { form, .. } = &mut self.kind {
+            *form = Some(wanted);
+        }
+        self
+    }
+
+    /// It is set when the object is made, and never again.
+    pub fn fixed(mut self) -> Field {
+        self.is_fixed = true;
+        self
+    }
+
+    pub fn read_only(mut self) -> Field {
+        self.access = Access::ReadOnly;
+        self
+    }
+
+    pub fn write_only(mut self) -> Field {
+        self.access = Access::WriteOnly;
+        self
+    }
+
+    pub fn admin_writes(mut self) -> Field {
+        self.access = Access::AdminWrites;
+        self
+    }
+
+    pub fn help(mut self, help: impl Into<Text>) -> Field {
+        self.help = help.into();
+        self
+    }
+
+    /// Whether replies have it.
+    pub fn is_shown(&self) -> bool {
+        self.access != Access::WriteOnly
+    }
+
+    /// Whether anybody may send it.
+    pub fn is_taken(&self) -> bool {
+        self.access != Access::ReadOnly
+    }
+}

@@ -1,0 +1,15 @@
+//! Fields: what an object has, declared once. Validation, filters, the OpenAPI schema and the TypeScript type are made from
+//! the declaration.
+//!
+//! Knows nothing of HTTP or of where an object is kept.
+
+mod field;
+mod form;
+mod check;
+mod schema;
+
+pub use check::{Mode, check};
+pub use field::{Access, Field, Kind};
+pub use field::{boolean, choice, inet, integer, json, list, object, record, set, text, timestamp, uuid};
+pub use form::{Form, is_date, is_timestamp};
+pub use schema::{object_schema, schema};

@@ -1,0 +1,146 @@
+//! `POST /api/batch`: several operations in one transaction, all or nothing.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::call::{Call, Many, Source};
+use super::endpoint::{Access, Endpoint, Output, Verb, post};
+use super::query::Query;
+use super::reply::{Body, Reply};
+use super::service::permit;
+use crate::db::Transaction;
+use crate::error::{Code, Error, Result};
+use crate::fields::{Kind, Mode, choice, json as any_json, text};
+
+const OPERATIONS_MAX: usize = 100;
+
+/// The endpoint.
+pub fn endpoint() -> Endpoint {
+    let operation = vec![
+        choice("method", &["POST", "PUT", "PATCH", "DELETE", "GET"]).required(),
+        text("path").required().max(2048).help("The path, with its query string: /api/teams."),
+        any_json("body").help("The body, for methods that have one."),
+        text("if_match").help("What If-Match would say."),
+    ];
+    let mut operations = any_json("operations").required().help("The operations, in their order.");
+    operations.kind = Kind::Records { fields: operation, max: OPERATIONS_MAX };
+    let result = json!({
+        "type": "object",
+        "properties": { "results": { "type": "array", "items": { "type": "object" } } },
+        "required": ["results"],
+    });
+    post("/api/batch", Access::SignedIn, batch)
+        .summary("Run up to 100 operations in one transaction: all of them, or none")
+        .input(vec![operations], Mode::Create)
+        .answers(200, Output::Json(result))
+        .writes()
+}
+
+struct Operation {
+    verb: Verb,
+    path: String,
+    query: String,
+    body: Option<Value>,
+    if_match: Option<String>,
+}
+
+fn batch(call: &mut Call<'_, '_>) -> Result<Reply> {
+    if call.outer.is_some() {
+        return Err(Error::new(Code::ValidationError, "a batch cannot be part of a batch"));
+    }
+    let mut input = call.input()?;
+    let operations: Vec<Operation> = match input.remove("operations") {
+        Some(Value::Array(operations)) => operations.into_iter().filter_map(read).collect(),
+        _ => Vec::new(),
+    };
+    let parts = Parts {
+        service: call.service,
+        caller: call.caller.clone(),
+        request_id: call.request_id,
+        address: call.address,
+        user_agent: call.user_agent.clone(),
+        timing: call.timing,
+    };
+    call.transact(Many::Yes, |transaction| {
+        let mut results = Vec::with_capacity(operations.len());
+        for (index, operation) in operations.iter().enumerate() {
+            let reply = parts.run(operation, transaction).map_err(|error| name(error, index, operation))?;
+            results.push(show(reply));
+        }
+        Ok(Reply::value(200, &json!({ "results": results })))
+    })
+}
+
+/// What all operations have in common with the batch.
+struct Parts<'a> {
+    service: &'a super::Service,
+    caller: Option<Arc<super::Caller>>,
+    request_id: crate::request_id::RequestId,
+    address: Option<std::net::IpAddr>,
+    user_agent: String,
+    timing: &'a super::Timing,
+}
+
+impl Parts<'_> {
+    fn run(&self, operation: &Operation, transaction: &mut Transaction<'_>) -> Result<Reply> {
+        let (endpoint, values) = self.service.router().find(Some(operation.verb), &operation.path)?;
+        permit(endpoint, self.caller.as_deref())?;
+        if !endpoint.is_write && !endpoint.has_version {
+            let message = format!("{} cannot be part of a batch", endpoint.label);
+            return Err(Error::new(Code::ValidationError, message));
+        }
+        let mut call = Call {
+            service: self.service,
+            endpoint,
+            path: &operation.path,
+            values,
+            query: Query::parse(&operation.query)?,
+            caller: self.caller.clone(),
+            request_id: self.request_id,
+            address: self.address,
+            user_agent: self.user_agent.clone(),
+            source: Source::Operation { if_match: operation.if_match.clone(), body: operation.body.clone() },
+            outer: Some(transaction),
+            timing: self.timing,
+            body_hash: [0; 32],
+        };
+        (endpoint.handler)(&mut call)
+    }
+}
+
+fn read(operation: Value) -> Option<Operation> {
+    let Value::Object(mut operation) = operation else { return None };
+    let mut text = |name| match operation.remove(name) {
+        Some(Value::String(text)) => Some(text),
+        _ => None,
+    };
+    let (verb, target, if_match) = (Verb::parse(&text("method")?)?, text("path")?, text("if_match"));
+    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+    let (path, query) = (path.to_owned(), query.to_owned());
+    Some(Operation { verb, path, query, body: operation.remove("body").filter(|body| !body.is_null()), if_match })
+}
+
+/// The error of an operation, with its place in the batch.
+fn name(mut error: Error, index: usize, operation: &Operation) -> Error {
+    let place = format!("operations[{index}]");
+    for fault in &mut error.fields {
+        fault.field = format!("{place}.body.{}", fault.field);
+    }
+    error.message =
+        format!("{place}, {} {}: {}; nothing was changed", operation.verb.name(), operation.path, error.message);
+    error
+}
+
+fn show(reply: Reply) -> Value {
+    let mut result = Map::new();
+    result.insert("status".to_owned(), json!(reply.status));
+    for (name, value) in &reply.headers {
+        result.insert(name.to_ascii_lowercase(), json!(value));
+    }
+    if let Body::Json(text) = &reply.body {
+        // It is our own JSON.
+        result.insert("body".to_owned(), serde_json::from_str(text).unwrap_or_default());
+    }
+    Value::Object(result)
+}

@@ -1,0 +1,325 @@
+//! A call: a request that has been admitted, and everything its handler may need.
+
+use std::cell::Cell;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use tiny_http::Request;
+use uuid::Uuid;
+
+use super::caller::{Caller, actor};
+use super::endpoint::{Endpoint, Verb};
+use super::idempotency::Key;
+use super::query::Query;
+use super::reply::Reply;
+use super::router::PathValues;
+use super::service::Service;
+use crate::db::{Purpose, Session, Statements, Transaction, TransactionOptions};
+use crate::error::{Code, Error, Result};
+use crate::fields;
+use crate::json;
+use crate::request_id::RequestId;
+use crate::sql;
+
+/// Where the time of a call goes.
+#[derive(Debug, Default)]
+pub struct Timing {
+    pub auth: Cell<Duration>,
+    pub pool: Cell<Duration>,
+    pub database: Cell<Duration>,
+}
+
+/// Where the parts of a call come from.
+pub(super) enum Source<'a> {
+    Request(&'a mut Request),
+    /// An operation of a batch, which has its version and its body beside it.
+    Operation {
+        if_match: Option<String>,
+        body: Option<Value>,
+    },
+}
+
+/// What `Prefer` asks for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Preferences {
+    /// Do everything, and undo it.
+    pub is_trial: bool,
+    pub affected_max: Option<u64>,
+}
+
+pub struct Call<'a, 't> {
+    pub service: &'a Service,
+    pub endpoint: &'a Endpoint,
+    /// The path as it was called.
+    pub path: &'a str,
+    pub values: PathValues<'a>,
+    pub query: Query<'a>,
+    pub caller: Option<Arc<Caller>>,
+    pub request_id: RequestId,
+    pub address: Option<IpAddr>,
+    pub user_agent: String,
+    pub(super) source: Source<'a>,
+    /// The transaction that this is a part of, in a batch.
+    pub(super) outer: Option<&'a mut Transaction<'t>>,
+    pub(super) timing: &'a Timing,
+    /// What an `Idempotency-Key` stands for; made from the body when it is read.
+    pub(super) body_hash: [u8; 32],
+}
+
+impl<'a> Call<'a, '_> {
+    /// A value of the path.
+    pub fn value(&self, name: &str) -> &str {
+        self.values.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value)
+    }
+
+    /// The id in the path. What is no UUID is the id of nothing.
+    pub fn id(&self) -> Result<Uuid> {
+        let text = self.value("id");
+        Uuid::try_parse(text).map_err(|_| Error::new(Code::NotFound, format!("there is nothing with the id {text:?}")))
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        match &self.source {
+            Source::Request(request) => request.header(name),
+            Source::Operation { if_match, .. } => if_match.as_deref().filter(|_| name == "If-Match"),
+        }
+    }
+
+    /// Who is calling, where somebody must be.
+    pub fn caller(&self) -> Result<&Arc<Caller>> {
+        self.caller.as_ref().ok_or_else(|| Error::internal("an endpoint for callers was called by nobody"))
+    }
+
+    pub fn is_admin(&self) -> bool {
+        self.caller.as_ref().is_some_and(|caller| caller.is_admin())
+    }
+
+    /// Who acts, for the statements that write.
+    pub fn actor(&self) -> String {
+        actor(self.caller.as_deref(), &self.request_id, self.address, &self.user_agent)
+    }
+
+    /// The body, which must be JSON.
+    pub fn body(&mut self) -> Result<Value> {
+        let value = match &mut self.source {
+            Source::Operation { body, .. } => {
+                return body.take().ok_or_else(|| Error::new(Code::MalformedRequest, "the operation has no body"));
+            }
+            Source::Request(request) => {
+                check_type(request.header("Content-Type"))?;
+                let mut bytes = Vec::with_capacity(request.body_length().unwrap_or(0).min(1 << 20));
+                request.as_reader().read_to_end(&mut bytes).map_err(|error| {
+                    Error::new(Code::MalformedRequest, "the body did not come to its end").because(error)
+                })?;
+                json::parse(&bytes)?
+            }
+        };
+        if self.header("Idempotency-Key").is_some() {
+            self.body_hash = Sha256::digest(value.to_string()).into();
+        }
+        Ok(value)
+    }
+
+    /// The body, which must be an object.
+    pub fn object(&mut self) -> Result<Map<String, Value>> {
+        match self.body()? {
+            Value::Object(object) => Ok(object),
+            _ => Err(Error::new(Code::ValidationError, "the body must be an object")),
+        }
+    }
+
+    /// The body, checked against what the endpoint declares.
+    pub fn input(&mut self) -> Result<Map<String, Value>> {
+        let (declared, mode) = self.endpoint.input.as_ref().ok_or_else(|| Error::internal("no input is declared"))?;
+        let body = self.object()?;
+        fields::check(declared, body, *mode, self.is_admin())
+    }
+
+    pub fn preferences(&self) -> Result<Preferences> {
+        let mut preferences = Preferences::default();
+        let Some(header) = self.header("Prefer") else { return Ok(preferences) };
+        for part in header.split(',').map(str::trim) {
+            match part.split_once('=').map(|(name, value)| (name.trim(), value.trim().trim_matches('"'))) {
+                Some(("tx", "rollback")) => preferences.is_trial = true,
+                Some(("tx", _)) => return Err(malformed("Prefer: tx= knows rollback")),
+                Some(("max-affected", number)) => {
+                    let number = number.parse().map_err(|_| malformed("Prefer: max-affected= needs a number"))?;
+                    preferences.affected_max = Some(number);
+                }
+                // Preferences that we do not know are ignored: that is what they are.
+                _ => {}
+            }
+        }
+        Ok(preferences)
+    }
+
+    /// The version that `If-Match` demands, if it demands one.
+    pub fn if_match(&self) -> Result<Option<i32>> {
+        let Some(text) = self.header("If-Match").map(str::trim) else { return Ok(None) };
+        if text == "*" {
+            return Ok(None);
+        }
+        let version = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).and_then(|text| text.parse().ok());
+        let wrong = || Error::new(Code::PreconditionFailed, format!("If-Match {text} is no version of this"));
+        version.map(Some).ok_or_else(wrong)
+    }
+
+    /// Whether the client has this version already.
+    pub fn has_version(&self, version: i32) -> bool {
+        let Some(header) = self.header("If-None-Match") else { return false };
+        let is_it = |tag: &str| {
+            let tag = tag.trim();
+            tag == "*" || tag.strip_prefix("W/").unwrap_or(tag).trim_matches('"').parse() == Ok(version)
+        };
+        header.split(',').any(is_it)
+    }
+
+    /// A session from the endpoint's pool.
+    pub fn session(&self) -> Result<Session> {
+        let start = Instant::now();
+        let purpose = Purpose { what: self.endpoint.label, request: Some(self.request_id) };
+        let session = self.service.database().session(self.endpoint.pool, purpose);
+        add(&self.timing.pool, start);
+        session
+    }
+
+    /// The user whose rows alone are to be seen, if others' are hidden.
+    fn guard(&self) -> Option<Uuid> {
+        let caller = self.caller.as_ref()?;
+        (self.endpoint.is_guarded && !caller.sees_all()).then_some(caller.user_id)
+    }
+
+    /// Runs statements that only read.
+    pub fn read<T>(&mut self, mut act: impl FnMut(&mut dyn Statements) -> Result<T>) -> Result<T> {
+        let guard = self.guard();
+        if let Some(outer) = self.outer.as_deref_mut() {
+            return as_user(outer, guard, &mut act);
+        }
+        let mut session = self.session()?;
+        let start = Instant::now();
+        let result = match guard {
+            None => act(&mut session),
+            Some(_) => {
+                let options = TransactionOptions { is_read_only: true, ..TransactionOptions::default() };
+                session.transaction(options, |transaction| as_user(transaction, guard, &mut act))
+            }
+        };
+        add(&self.timing.database, start);
+        result
+    }
+
+    /// Runs statements that change something, with all that the request asks for around them: a trial, the reply that
+    /// an idempotency key had before, the user's own rows alone. Several statements belong together only `if_many`.
+    pub fn write(&mut self, many: Many, mut act: impl FnMut(&mut dyn Statements) -> Result<Reply>) -> Result<Reply> {
+        let guard = self.guard();
+        if let Some(outer) = self.outer.as_deref_mut() {
+            return as_user(outer, guard, &mut act);
+        }
+        let is_plain = many == Many::No
+            && guard.is_none()
+            && self.header("Prefer").is_none()
+            && self.header("Idempotency-Key").is_none();
+        if !is_plain {
+            return self.transact(many, |transaction| as_user(transaction, guard, &mut act));
+        }
+        let mut session = self.session()?;
+        let start = Instant::now();
+        let result = act(&mut session);
+        add(&self.timing.database, start);
+        result
+    }
+
+    /// Runs a transaction, or the trial of one; with an idempotency key that was used before, its reply is all there is.
+    pub(super) fn transact(
+        &mut self,
+        many: Many,
+        mut act: impl FnMut(&mut Transaction<'_>) -> Result<Reply>,
+    ) -> Result<Reply> {
+        let is_trial = self.preferences()?.is_trial;
+        let key = self.idempotency_key()?;
+        let mut session = self.session()?;
+        let start = Instant::now();
+        let options = TransactionOptions { is_trial, isolation: many.isolation(), ..TransactionOptions::default() };
+        let result = session.transaction(options, |transaction| {
+            if let Some(reply) = key.as_ref().map_or(Ok(None), |key| key.claim(transaction))? {
+                return Ok(reply);
+            }
+            let reply = act(transaction)?;
+            if let Some(key) = &key {
+                key.keep(transaction, &reply)?;
+            }
+            Ok(reply)
+        });
+        add(&self.timing.database, start);
+        let reply = result?;
+        Ok(if is_trial { reply.header("Preference-Applied", "tx=rollback") } else { reply })
+    }
+
+    fn idempotency_key(&self) -> Result<Option<Key>> {
+        if self.endpoint.verb != Verb::Post {
+            return Ok(None);
+        }
+        let (Some(key), Some(caller)) = (self.header("Idempotency-Key"), &self.caller) else { return Ok(None) };
+        let mut hash = Sha256::new();
+        hash.update(self.path);
+        hash.update([0]);
+        hash.update(self.body_hash);
+        Key::new(caller.user_id, key, hash.finalize().into()).map(Some)
+    }
+}
+
+/// Whether a write is more than one statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Many {
+    No,
+    Yes,
+    /// And what the first ones saw must still hold at the end.
+    Consistent,
+}
+
+impl Many {
+    fn isolation(self) -> crate::db::Isolation {
+        match self {
+            Many::Consistent => crate::db::Isolation::RepeatableRead,
+            _ => crate::db::Isolation::ReadCommitted,
+        }
+    }
+}
+
+/// Runs statements as a user who sees only their own rows, if there is one, and then as before.
+fn as_user<T>(
+    transaction: &mut Transaction<'_>,
+    user: Option<Uuid>,
+    act: &mut impl FnMut(&mut dyn Statements) -> Result<T>,
+) -> Result<T> {
+    let Some(user) = user else { return act(transaction) };
+    transaction.one(&sql!("db/act_as"), &[&user.to_string(), &"authenticated_users"])?;
+    let value = act(transaction)?;
+    transaction.one(&sql!("db/act_as"), &[&"", &"none"])?;
+    Ok(value)
+}
+
+fn add(time: &Cell<Duration>, since: Instant) {
+    time.set(time.get() + since.elapsed());
+}
+
+fn malformed(message: &str) -> Error {
+    Error::new(Code::MalformedRequest, message)
+}
+
+/// A body must say that it is JSON, so that no form of another site can be one.
+fn check_type(kind: Option<&str>) -> Result<()> {
+    let kind = kind.unwrap_or_default();
+    let name = kind.split(';').next().unwrap_or_default().trim();
+    let is_json =
+        ["application/json", "application/merge-patch+json"].iter().any(|known| name.eq_ignore_ascii_case(known));
+    match is_json {
+        true => Ok(()),
+        false => {
+            Err(Error::new(Code::UnsupportedMediaType, "the body must be JSON, with Content-Type: application/json"))
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! An endpoint: one line of the table that routes, authorises, limits, labels metrics and makes the OpenAPI document.
+
+use std::fmt;
+
+use tiny_http::Method;
+
+use super::call::Call;
+use super::caller::Permission;
+use super::reply::Reply;
+use crate::db::Which;
+use crate::error::Result;
+use crate::fields::{Field, Mode};
+
+/// The methods that endpoints have; HEAD is a GET whose body is not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Verb {
+    Get,
+    Post,
+    Put,
+    Patch,
+    Delete,
+}
+
+impl Verb {
+    pub const ALL: [Verb; 5] = [Verb::Get, Verb::Post, Verb::Put, Verb::Patch, Verb::Delete];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Verb::Get => "GET",
+            Verb::Post => "POST",
+            Verb::Put => "PUT",
+            Verb::Patch => "PATCH",
+            Verb::Delete => "DELETE",
+        }
+    }
+
+    pub fn of(method: &Method) -> Option<Verb> {
+        match method {
+            Method::Get | Method::Head => Some(Verb::Get),
+            Method::Post => Some(Verb::Post),
+            Method::Put => Some(Verb::Put),
+            Method::Patch => Some(Verb::Patch),
+            Method::Delete => Some(Verb::Delete),
+            _ => None,
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<Verb> {
+        Verb::ALL.into_iter().find(|verb| verb.name() == name)
+    }
+}
+
+/// Who may call an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    Public,
+    /// Everybody who has been admitted.
+    SignedIn,
+    Permission(Permission),
+}
+
+/// Which of the rate limits counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Limit {
+    General,
+    /// For what guessers try: logins and their kin.
+    Login,
+    None,
+}
+
+/// What a reply has.
+#[derive(Debug, Clone)]
+pub enum Output {
+    /// No body.
+    Nothing,
+    /// An object with these fields.
+    Object(Vec<Field>),
+    /// A page of such objects.
+    Page(Vec<Field>),
+    /// JSON of another shape, as a JSON Schema.
+    Json(serde_json::Value),
+    /// Text of this type.
+    Text(&'static str),
+}
+
+/// A parameter in the query string, for the document; the handler reads it.
+#[derive(Debug, Clone)]
+pub struct Parameter {
+    pub name: String,
+    pub help: String,
+    pub schema: serde_json::Value,
+}
+
+pub type Handler = Box<dyn Fn(&mut Call<'_, '_>) -> Result<Reply> + Send + Sync>;
+
+pub struct Endpoint {
+    pub verb: Verb,
+    /// `/api/teams/{id}`
+    pub path: String,
+    /// `GET /api/teams/{id}`, for logs and metrics, from the router.
+    pub label: &'static str,
+    pub access: Access,
+    pub pool: Which,
+    pub limit: Limit,
+    pub summary: String,
+    /// What the request's body has; none if it has no body.
+    pub input: Option<(Vec<Field>, Mode)>,
+    pub status: u16,
+    pub output: Output,
+    pub parameters: Vec<Parameter>,
+    /// Rows belong to users: others' are hidden by row-level security.
+    pub is_guarded: bool,
+    /// It follows `Prefer`, takes `Idempotency-Key` if it is a POST, and may be part of a batch: all that it changes
+    /// goes through [`Call::write`].
+    pub is_write: bool,
+    /// Whether `If-Match` and `If-None-Match` mean something.
+    pub has_version: bool,
+    pub handler: Handler,
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.verb.name(), self.path)
+    }
+}
+
+type Act<'a> = dyn Fn(&mut Call<'_, '_>) -> Result<Reply> + Send + Sync + 'a;
+
+fn endpoint(verb: Verb, path: impl Into<String>, access: Access, handler: Box<Act<'static>>) -> Endpoint {
+    Endpoint {
+        verb,
+        path: path.into(),
+        label: "",
+        access,
+        pool: Which::Primary,
+        limit: Limit::General,
+        summary: String::new(),
+        input: None,
+        status: 200,
+        output: Output::Nothing,
+        parameters: Vec::new(),
+        is_guarded: false,
+        is_write: false,
+        has_version: false,
+        handler,
+    }
+}
+
+macro_rules! verbs {
+    ($($name:ident $verb:ident)*) => { $(
+        pub fn $name(
+            path: impl Into<String>,
+            access: Access,
+            handler: impl Fn(&mut Call<'_, '_>) -> Result<Reply> + Send + Sync + 'static,
+        ) -> Endpoint {
+            endpoint(Verb::$verb, path, access, Box::new(handler))
+        }
+    )* };
+}
+
+verbs! { get Get post Post put Put patch Patch delete Delete }
+
+impl Endpoint {
+    pub fn summary(mut self, summary: impl Into<String>) -> Endpoint {
+        self.summary = summary.into();
+        self
+    }
+
+    pub fn pool(mut self, pool: Which) -> Endpoint {
+        self.pool = pool;
+        self
+    }
+
+    pub fn limit(mut self, limit: Limit) -> Endpoint {
+        self.limit = limit;
+        self
+    }
+
+    /// What the body must have; [`Call::input`] checks it.
+    pub fn input(mut self, fields: Vec<Field>, mode: Mode) -> Endpoint {
+        self.input = Some((fields, mode));
+        self
+    }
+
+    pub fn answers(mut self, status: u16, output: Output) -> Endpoint {
+        self.status = status;
+        self.output = output;
+        self
+    }
+
+    pub fn parameters(mut self, parameters: Vec<Parameter>) -> Endpoint {
+        self.parameters = parameters;
+        self
+    }
+
+    pub fn guarded(mut self, is_guarded: bool) -> Endpoint {
+        self.is_guarded = is_guarded;
+        self
+    }
+
+    pub fn writes(mut self) -> Endpoint {
+        self.is_write = true;
+        self
+    }
+
+    pub fn versioned(mut self) -> Endpoint {
+        self.has_version = true;
+        self
+    }
+
+    /// What one must be allowed, if it is one permission.
+    pub fn permission(&self) -> Option<Permission> {
+        match self.access {
+            Access::Permission(permission) => Some(permission),
+            _ => None,
+        }
+    }
+
+    /// The first word behind `/api/`: what the document groups by.
+    pub fn collection(&self) -> &str {
+        self.path.trim_start_matches("/api/").split('/').next().unwrap_or_default()
+    }
+}

@@ -1,0 +1,28 @@
+//! HTTP as the whole API has it in common: endpoints, the way of a request, errors, and what every reply carries.
+//!
+//! Knows no domain. Who a caller is, is asked of whoever was given to [`Service`] for that.
+
+mod caller;
+mod endpoint;
+mod query;
+mod reply;
+mod router;
+mod client;
+mod rate_limit;
+mod cors;
+mod compress;
+mod log;
+mod call;
+mod idempotency;
+pub mod batch;
+mod service;
+
+pub use call::{Call, Many, Preferences, Timing};
+pub use caller::{Caller, Credential, Permission, Role, covers};
+pub use cors::Cors;
+pub use endpoint::{Access, Endpoint, Handler, Limit, Output, Parameter, Verb, delete, get, patch, post, put};
+pub use query::Query;
+pub use rate_limit::{RateLimits, Rates, Who};
+pub use reply::{Body, Reply};
+pub use router::Router;
+pub use service::{Admission, Credentials, Service, ServiceOptions};

@@ -1,0 +1,97 @@
+//! What a handler answers, and how an error looks.
+
+use std::borrow::Cow;
+
+use serde_json::{Value, json};
+
+use crate::error::{Code, Error};
+use crate::request_id::RequestId;
+
+/// The body of a reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    Empty,
+    Json(String),
+    /// Something else, with its type.
+    Text(&'static str, String),
+}
+
+/// A reply: status, headers beside those that every reply has, and a body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: Vec<(&'static str, Cow<'static, str>)>,
+    pub body: Body,
+}
+
+impl Reply {
+    pub fn json(status: u16, body: impl Into<String>) -> Reply {
+        Reply { status, headers: Vec::new(), body: Body::Json(body.into()) }
+    }
+
+    pub fn value(status: u16, body: &Value) -> Reply {
+        Reply::json(status, body.to_string())
+    }
+
+    pub fn empty(status: u16) -> Reply {
+        Reply { status, headers: Vec::new(), body: Body::Empty }
+    }
+
+    pub fn text(kind: &'static str, body: impl Into<String>) -> Reply {
+        Reply { status: 200, headers: Vec::new(), body: Body::Text(kind, body.into()) }
+    }
+
+    pub fn header(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Reply {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// With the version of the row as its `ETag`.
+    pub fn version(self, version: i32) -> Reply {
+        self.header("ETag", format!("\"{version}\""))
+    }
+
+    /// An error as the client sees it. What should not have happened is told by the request's id alone.
+    pub fn problem(error: &Error, request_id: &RequestId) -> Reply {
+        let code = error.code;
+        let mut body = problem(error);
+        body["request_id"] = json!(request_id.as_str());
+        let mut reply = Reply {
+            status: code.status(),
+            headers: Vec::new(),
+            body: Body::Text("application/problem+json", body.to_string()),
+        };
+        if let Some(time) = error.retry_after {
+            let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+            reply = reply.header("Retry-After", seconds.max(1).to_string());
+        }
+        if code.status() == 401 {
+            reply = reply.header("WWW-Authenticate", r#"Bearer realm="mainstay""#);
+        }
+        for (name, value) in &error.headers {
+            reply = reply.header(name, value.clone());
+        }
+        reply
+    }
+}
+
+/// The members of an error, without the request's id.
+pub(super) fn problem(error: &Error) -> Value {
+    let code = error.code;
+    let detail = match code {
+        Code::InternalError => "something went wrong here; the log says what, under the request's id",
+        _ => &error.message,
+    };
+    let mut body = json!({
+        "type": "about:blank",
+        "title": code.title(),
+        "status": code.status(),
+        "detail": detail,
+        "code": code.name(),
+    });
+    if !error.fields.is_empty() {
+        let fields = error.fields.iter().map(|fault| json!({ "field": fault.field, "message": fault.message }));
+        body["fields"] = fields.collect();
+    }
+    body
+}

@@ -1,0 +1,185 @@
+//! API keys: made, shown once, rotated, revoked.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+use serde_json::{Map, Value, json};
+
+use super::key::{self, NewKey};
+use crate::db::Statements;
+use crate::error::{Code, Error, Result};
+use crate::fields::{Field, Form, Mode, integer, list, object, text, timestamp, uuid};
+use crate::http::{Access, Call, Caller, Credential, Endpoint, Many, Output, Permission, Reply, Role, post};
+use crate::resource::{Resource, Rule, explain};
+use crate::sql;
+use crate::sql::Json;
+
+const READ: Permission = Permission::new("read:api-keys", Role::Viewer);
+const WRITE: Permission = Permission::new("write:api-keys", Role::User);
+
+const RULES: &[Rule] = &[
+    Rule::new("api_keys_key_hash_is_unique", "key", "exists already"),
+    Rule::new("api_keys_user_exists", "user_id", "is no user"),
+    Rule::new("api_keys_replacement_exists", "replaced_by", "is no API key"),
+    Rule::new("api_keys_replacement_is_another", "replaced_by", "must be another key"),
+    Rule::new("api_keys_name_has_1_to_255_characters", "name", "must have 1 to 255 characters"),
+    Rule::new("api_keys_prefix_is_the_start_of_a_key", "prefix", "must be the start of a key"),
+    Rule::new("api_keys_key_hash_is_sha256", "key", "could not be kept"),
+    Rule::new("api_keys_permissions_are_permissions", "permissions", "must be at most 100 permissions"),
+    Rule::new("api_keys_metadata_is_an_object", "metadata", "must be an object"),
+];
+
+/// Permissions of one key.
+const PERMISSIONS_MAX: usize = 100;
+/// How long the old key may work beside the new one, in seconds: a month.
+const OVERLAP_MAX: i64 = 30 * 24 * 3600;
+const OVERLAP_DEFAULT: i64 = 3600;
+
+fn resource() -> Resource {
+    Resource {
+        fields: vec![
+            uuid("user_id")
+                .fixed()
+                .never_null()
+                .help("In whose name it calls; the caller, unless an administrator says otherwise."),
+            text("name").required().form(Form::LINE).help("What it is for."),
+            text("prefix").read_only().never_null().help("The start of the key, to tell one from another."),
+            list("permissions", text("").max(70).form(Form::PERMISSION), PERMISSIONS_MAX)
+                .default(json!([]))
+                .help("What it may do, of what its user may."),
+            timestamp("expires_at").help("When it ends by itself."),
+            timestamp("revoked_at").read_only().help("When it was revoked."),
+            uuid("replaced_by").read_only().help("The key that a rotation made."),
+            timestamp("last_used_at").read_only().help("When it was used last, to the minute."),
+            object("metadata").default(json!({})).help("Anything else."),
+        ],
+        filters: &["user_id", "name", "prefix", "permissions", "expires_at", "revoked_at", "last_used_at", "metadata"],
+        sorts: &["name"],
+        update: Some(sql!("identity/api_keys/update")),
+        delete: Some(sql!("identity/api_keys/delete")),
+        is_guarded: true,
+        rules: RULES,
+        prepare: Some(Box::new(|call, _, body| check_permissions(call.caller()?, body))),
+        ..Resource::new("identity.api_keys", "api-keys", "API key", sql!("identity/api_keys/select"), READ, WRITE)
+    }
+}
+
+/// A key never may do more than whoever makes it: otherwise it would be a way to more.
+fn check_permissions(caller: &Caller, body: &Map<String, Value>) -> Result<()> {
+    let Credential::ApiKey { permissions: held, .. } = &caller.credential else { return Ok(()) };
+    let wanted = body.get("permissions").and_then(Value::as_array);
+    for wanted in wanted.into_iter().flatten().filter_map(Value::as_str) {
+        if !held.iter().any(|held| crate::http::covers(held, wanted)) {
+            let message = format!("this key may not give the permission {wanted}: it does not have it");
+            return Err(Error::new(Code::InsufficientPermissions, message));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    let resource = resource();
+    let fields = resource.all_fields();
+    let with_key = || {
+        let key = text("key").read_only().never_null().help("The key. It is shown this once.");
+        fields.iter().cloned().chain([key]).collect::<Vec<Field>>()
+    };
+    let write = Access::Permission(WRITE);
+    let rotation = vec![
+        integer("overlap_seconds")
+            .range(0, OVERLAP_MAX)
+            .default(OVERLAP_DEFAULT)
+            .unit("seconds")
+            .help("How long the old key goes on working."),
+        timestamp("expires_at").help("When the new key ends by itself."),
+    ];
+    let mut endpoints = vec![
+        post("/api/api-keys", write, create)
+            .summary("Make an API key, shown this once")
+            .input(fields.clone(), Mode::Create)
+            .answers(201, Output::Object(with_key())),
+        post("/api/api-keys/{id}/rotate", write, rotate)
+            .summary("Replace an API key by a new one; both work for a while")
+            .input(rotation, Mode::Create)
+            .answers(201, Output::Object(with_key())),
+        post("/api/api-keys/{id}/revoke", write, revoke)
+            .summary("Make an API key useless at once")
+            .answers(204, Output::Nothing),
+    ];
+    endpoints = endpoints.into_iter().map(|endpoint| endpoint.guarded(true).writes()).collect();
+    endpoints.extend(resource.endpoints());
+    endpoints
+}
+
+fn create(call: &mut Call<'_, '_>) -> Result<Reply> {
+    let mut body = call.input()?;
+    let caller = call.caller()?.clone();
+    check_permissions(&caller, &body)?;
+    let own = caller.user_id.to_string();
+    if *body.entry("user_id").or_insert_with(|| json!(own)) != own && !caller.is_admin() {
+        let message = "making keys for others needs the permission admin";
+        return Err(Error::new(Code::InsufficientPermissions, message));
+    }
+    let new = key::generate()?;
+    body.insert("prefix".to_owned(), json!(new.prefix));
+    body.insert("key_hash".to_owned(), json!(format!("\\x{}", hex(&new.hash))));
+    let (body, actor) = (Value::Object(body).to_string(), call.actor());
+    call.write(Many::No, |statements| {
+        let query = sql!("identity/api_keys/insert");
+        show(statements, &query, &[&Json(&actor), &Json(&body)], &new)
+    })
+}
+
+fn rotate(call: &mut Call<'_, '_>) -> Result<Reply> {
+    let id = call.id()?;
+    let input = call.input()?;
+    let overlap = input.get("overlap_seconds").and_then(Value::as_i64).unwrap_or(OVERLAP_DEFAULT);
+    let expires_at = input.get("expires_at").and_then(Value::as_str);
+    let new = key::generate()?;
+    let actor = call.actor();
+    call.write(Many::No, |statements| {
+        let query = sql!("identity/api_keys/rotate");
+        let hash = new.hash.as_slice();
+        show(statements, &query, &[&Json(&actor), &id, &new.prefix, &hash, &overlap, &expires_at], &new)
+    })
+}
+
+fn revoke(call: &mut Call<'_, '_>) -> Result<Reply> {
+    let (id, actor) = (call.id()?, call.actor());
+    call.write(Many::No, |statements| {
+        match statements.all(&sql!("identity/api_keys/revoke"), &[&Json(&actor), &id])?.len() {
+            0 => Err(not_found(id)),
+            _ => Ok(Reply::empty(204)),
+        }
+    })
+}
+
+/// Runs a statement that makes a key, and shows the row with the key in it.
+fn show(
+    statements: &mut dyn Statements,
+    query: &sql::Query,
+    parameters: crate::db::Params<'_>,
+    new: &NewKey,
+) -> Result<Reply> {
+    let text = format!("WITH q AS (\n{}\n)\nSELECT to_json(q)::text, q.version, q.id FROM q", query.text);
+    let rows = statements.all_of(query.name, Cow::Owned(text), parameters);
+    let rows = rows.map_err(|error| explain(error, "identity.api_keys", RULES))?;
+    let row = rows.first().ok_or_else(|| {
+        Error::new(Code::NotFound, "there is no such API key that is in use and has not been replaced already")
+    })?;
+    let object: &str = row.get(0);
+    let body = format!("{},\"key\":{}}}", object.strip_suffix('}').unwrap_or(object), json!(new.key));
+    let location = format!("/api/api-keys/{}", row.get::<_, uuid::Uuid>(2));
+    Ok(Reply::json(201, body).version(row.get(1)).header("Location", location))
+}
+
+fn not_found(id: uuid::Uuid) -> Error {
+    Error::new(Code::NotFound, format!("there is no API key with the id {id}"))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

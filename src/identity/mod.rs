@@ -1,0 +1,83 @@
+//! Who is calling, and what they may do.
+//!
+//! Owns users, teams, sessions, keys and passwords. Knows nothing of the other domains.
+
+mod base62;
+mod hs256;
+pub mod key;
+pub mod password;
+pub mod token;
+mod mail;
+mod sessions;
+mod callers;
+mod users;
+mod teams;
+mod api_keys;
+mod login;
+mod account;
+
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::db::{Database, Heard};
+use crate::error::Result;
+use crate::http::{Admission, Endpoint};
+use callers::Callers;
+use mail::Mail;
+use password::Passwords;
+use token::Tokens;
+
+/// The channels on which the database says that a caller has changed.
+pub const CHANNELS: &[&str] = &["mainstay_callers"];
+
+/// Everything that identity keeps while the server runs.
+pub struct Identity {
+    callers: Callers,
+    tokens: Tokens,
+    passwords: Passwords,
+    mail: Mail,
+    is_registration_open: bool,
+}
+
+impl Identity {
+    pub fn new(config: &Config, database: Database) -> Result<Arc<Identity>> {
+        let secret = crate::secret::configured(config, "JWT_SECRET")?;
+        let is_development = config.text("APP_ENV") == Some("development");
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let mail = Mail::new(
+            config.text("MAIL_COMMAND"),
+            config.text("MAIL_FROM").unwrap_or_default(),
+            config.text("PUBLIC_URL").unwrap_or_default(),
+            is_development,
+        );
+        Ok(Arc::new(Identity {
+            callers: Callers::new(database),
+            tokens: Tokens::new(&secret, config.text("JWT_SECRET_PREVIOUS")),
+            passwords: Passwords::new(config.integer("BCRYPT_ROUNDS"), cores),
+            mail,
+            is_registration_open: config.text("AUTH_REGISTRATION").map_or(is_development, |text| text == "open"),
+        }))
+    }
+
+    /// Takes note of what the database says of callers.
+    pub fn hear(&self, heard: Heard<'_>) {
+        self.callers.hear(heard);
+    }
+}
+
+/// What admits callers.
+pub fn admission(identity: &Arc<Identity>) -> Admission {
+    let identity = identity.clone();
+    Box::new(move |credentials| identity.callers.admit(credentials, &identity.tokens))
+}
+
+/// All endpoints of the domain.
+pub fn endpoints(identity: &Arc<Identity>) -> Vec<Endpoint> {
+    let mut endpoints = login::endpoints(identity);
+    endpoints.extend(account::endpoints(identity));
+    endpoints.extend(users::endpoints(identity));
+    endpoints.extend(teams::endpoints());
+    endpoints.extend(sessions::endpoints());
+    endpoints.extend(api_keys::endpoints());
+    endpoints
+}

@@ -1,0 +1,83 @@
+//! Teams and who is in them.
+
+use serde_json::{Value, json};
+
+use crate::fields::{Form, Mode, choice, object, text, uuid};
+use crate::http::{Endpoint, Permission, Role};
+use crate::resource::{Resource, Rule};
+use crate::sql;
+
+const TEAM_RULES: &[Rule] = &[
+    Rule::new("teams_slug_is_unique", "slug", "is another team's"),
+    Rule::new("teams_creator_exists", "created_by", "is no user"),
+    Rule::new("teams_name_has_1_to_255_characters", "name", "must have 1 to 255 characters"),
+    Rule::new("teams_slug_is_lower_case_words", "slug", "must be lower-case letters and digits, with single hyphens"),
+    Rule::new("teams_slug_has_at_most_63_characters", "slug", "must have at most 63 characters"),
+    Rule::new("teams_metadata_is_an_object", "metadata", "must be an object"),
+];
+
+const MEMBER_RULES: &[Rule] = &[
+    Rule::new("team_members_user_is_in_a_team_once", "user_id", "is in the team already"),
+    Rule::new("team_members_team_exists", "team_id", "is no team"),
+    Rule::new("team_members_user_exists", "user_id", "is no user"),
+    Rule::new("team_members_role_is_known", "role", "must be OWNER, MEMBER or VIEWER"),
+];
+
+fn teams() -> Resource {
+    let read = Permission::new("read:teams", Role::Viewer);
+    let write = Permission::new("write:teams", Role::User);
+    Resource {
+        fields: vec![
+            text("name").required().form(Form::LINE).help("What people call the team."),
+            text("slug").required().max(63).form(Form::SLUG).help("Its name in URLs; unique."),
+            uuid("created_by").read_only().help("Who made it, and owned it first."),
+            object("metadata").default(json!({})).help("Anything else."),
+        ],
+        filters: &["name", "slug", "created_by", "metadata"],
+        sorts: &["name", "slug"],
+        insert: Some(sql!("identity/teams/insert")),
+        update: Some(sql!("identity/teams/update")),
+        delete: Some(sql!("identity/teams/delete")),
+        is_guarded: true,
+        rules: TEAM_RULES,
+        prepare: Some(Box::new(|call, mode, body| {
+            if mode == Mode::Create {
+                body.insert("created_by".to_owned(), Value::String(call.caller()?.user_id.to_string()));
+            }
+            Ok(())
+        })),
+        ..Resource::new("identity.teams", "teams", "team", sql!("identity/teams/select"), read, write)
+    }
+}
+
+fn members() -> Resource {
+    let read = Permission::new("read:team-members", Role::Viewer);
+    let write = Permission::new("write:team-members", Role::User);
+    Resource {
+        fields: vec![
+            uuid("team_id").required().fixed().help("The team."),
+            uuid("user_id").required().fixed().help("The user."),
+            choice("role", &["OWNER", "MEMBER", "VIEWER"])
+                .default("MEMBER")
+                .help("Owners change the team and its members."),
+        ],
+        filters: &["team_id", "user_id", "role"],
+        insert: Some(sql!("identity/team_members/insert")),
+        update: Some(sql!("identity/team_members/update")),
+        delete: Some(sql!("identity/team_members/delete")),
+        is_guarded: true,
+        rules: MEMBER_RULES,
+        ..Resource::new(
+            "identity.team_members",
+            "team-members",
+            "team member",
+            sql!("identity/team_members/select"),
+            read,
+            write,
+        )
+    }
+}
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    teams().endpoints().into_iter().chain(members().endpoints()).collect()
+}

@@ -1,0 +1,64 @@
+//! Many rows at once: all that match a filter are changed or deleted, or none.
+
+use std::borrow::Cow;
+
+use serde_json::json;
+use uuid::Uuid;
+
+use super::Engine;
+use crate::db::Statements;
+use crate::error::{Code, Error, Result};
+use crate::fields::Mode;
+use crate::http::{Call, Many, Output, Reply};
+
+/// Rows that one request may change; who has more of them goes in steps.
+const ROWS_MAX: u64 = 10_000;
+
+pub(super) fn output() -> Output {
+    let affected = json!({ "type": "integer", "description": "How many there were." });
+    Output::Json(json!({ "type": "object", "properties": { "affected": affected }, "required": ["affected"] }))
+}
+
+impl Engine {
+    pub(super) fn merge_many(&self, call: &mut Call<'_, '_>) -> Result<Reply> {
+        let body = self.prepared(call, Mode::Merge)?;
+        let actor = call.actor();
+        self.each(call, |statements, ids| Ok(self.run_update(statements, &actor, ids, &body, None)?.len()))
+    }
+
+    pub(super) fn delete_many(&self, call: &mut Call<'_, '_>) -> Result<Reply> {
+        let actor = call.actor();
+        self.each(call, |statements, ids| self.run_delete(statements, &actor, ids, None))
+    }
+
+    fn each(
+        &self,
+        call: &mut Call<'_, '_>,
+        act: impl Fn(&mut dyn Statements, &[Uuid]) -> Result<usize>,
+    ) -> Result<Reply> {
+        let conditions = self.conditions(&call.query)?;
+        if conditions.sql.is_empty() {
+            let message = format!("name a filter: without one, all {} would be meant", self.resource.collection);
+            return Err(Error::new(Code::MalformedRequest, message));
+        }
+        let max = call.preferences()?.affected_max.unwrap_or(ROWS_MAX).min(ROWS_MAX);
+        let text =
+            format!("SELECT t.id FROM (\n{}\n) AS t{}\nLIMIT {}", self.resource.select.text, conditions.sql, max + 1);
+        call.write(Many::Consistent, |statements| {
+            let name = self.resource.select.name;
+            let rows = statements.all_of(name, Cow::Borrowed(&text), &conditions.parameters())?;
+            if rows.len() as u64 > max {
+                let message = format!("more than {max} rows match; nothing was changed");
+                return Err(Error::new(Code::MalformedRequest, message));
+            }
+            let ids: Vec<Uuid> = rows.iter().map(|row| row.get(0)).collect();
+            let affected = act(statements, &ids)?;
+            if affected < ids.len() {
+                let count = ids.len() - affected;
+                let message = format!("{count} of them may only be read by you; nothing was changed");
+                return Err(Error::new(Code::InsufficientPermissions, message));
+            }
+            Ok(Reply::value(200, &json!({ "affected": affected })))
+        })
+    }
+}

@@ -1,0 +1,207 @@
+//! From `?enabled=true&name__contains=pay` to conditions in SQL. Values are always parameters, never text of the statement.
+
+use std::fmt::Write;
+use std::net::IpAddr;
+
+use postgres::types::ToSql;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::Engine;
+use crate::error::{Code, Error, Result};
+use crate::fields::{Field, Form, Kind, is_date, is_timestamp};
+use crate::http::Query;
+
+/// Words of the query string that are no filters.
+pub(super) const RESERVED: [&str; 6] = ["limit", "cursor", "page", "total", "sort", "fields"];
+/// Values in one `__in`.
+const VALUES_MAX: usize = 200;
+/// Fields that every resource is filtered by.
+pub(super) const COMMON: [&str; 3] = ["id", "created_at", "updated_at"];
+
+/// Conditions that are put together, with their parameters.
+#[derive(Default)]
+pub(super) struct Conditions {
+    pub sql: String,
+    pub parameters: Vec<Box<dyn ToSql + Sync>>,
+}
+
+impl Conditions {
+    /// Adds a parameter, and answers its placeholder.
+    pub fn parameter(&mut self, value: impl ToSql + Sync + 'static) -> String {
+        self.parameters.push(Box::new(value));
+        format!("${}", self.parameters.len())
+    }
+
+    pub fn and(&mut self, condition: &str) {
+        let word = if self.sql.is_empty() { "WHERE" } else { "AND" };
+        let _ = write!(self.sql, "\n{word} {condition}");
+    }
+
+    pub fn parameters(&self) -> Vec<&(dyn ToSql + Sync)> {
+        self.parameters.iter().map(|parameter| &**parameter).collect()
+    }
+}
+
+impl Engine {
+    /// The conditions of all filters in a query string.
+    pub(super) fn conditions(&self, query: &Query<'_>) -> Result<Conditions> {
+        let mut conditions = Conditions::default();
+        for (name, value) in query.iter().filter(|(name, _)| !RESERVED.contains(name)) {
+            self.condition(name, value, &mut conditions)?;
+        }
+        Ok(conditions)
+    }
+
+    pub(super) fn filter_names(&self) -> impl Iterator<Item = &'static str> + '_ {
+        COMMON.into_iter().chain(self.resource.filters.iter().copied())
+    }
+
+    fn condition(&self, name: &str, value: &str, conditions: &mut Conditions) -> Result<()> {
+        if let Some((column, path)) = name.split_once('.') {
+            let field = self.filter_field(column, name)?;
+            return inside(field, path, value, conditions).ok_or_else(|| self.unknown(name));
+        }
+        let (column, operator) = name.split_once("__").unwrap_or((name, ""));
+        let field = self.filter_field(column, name)?;
+        let wrong = |message: String| Error::new(Code::MalformedRequest, format!("{name}: {message}"));
+        let condition = condition(field, operator, value, conditions).map_err(wrong)?;
+        conditions.and(&condition.ok_or_else(|| self.unknown(name))?);
+        Ok(())
+    }
+
+    fn filter_field(&self, column: &str, name: &str) -> Result<&Field> {
+        let known = self.filter_names().any(|known| known == column);
+        known.then(|| self.field(column)).flatten().ok_or_else(|| self.unknown(name))
+    }
+
+    fn unknown(&self, name: &str) -> Error {
+        let names: Vec<&str> = self.filter_names().chain(RESERVED).collect();
+        let message = format!("{name} is not known here; there are {}", names.join(", "));
+        Error::new(Code::MalformedRequest, message)
+    }
+}
+
+/// The condition, or none if there is no such operator for such a field; the error says what is wrong with the value.
+fn condition(
+    field: &Field,
+    operator: &str,
+    value: &str,
+    conditions: &mut Conditions,
+) -> Result<Option<String>, String> {
+    let name = format!("t.\"{}\"", field.name);
+    let (is_list, is_json) = match field.kind {
+        Kind::Set(_) | Kind::List { .. } => (true, false),
+        Kind::Object | Kind::Record(_) | Kind::Records { .. } | Kind::Json => (false, true),
+        _ => (false, false),
+    };
+    if operator == "null" {
+        let is_null = match value {
+            "true" => "IS NULL",
+            "false" => "IS NOT NULL",
+            _ => return Err("must be true or false".to_owned()),
+        };
+        return Ok(Some(format!("{name} {is_null}")));
+    }
+    if is_json {
+        return Ok(None);
+    }
+    if is_list {
+        let placeholder = conditions.parameter(vec![value.to_owned()]);
+        return Ok((operator.is_empty()).then(|| format!("{name} @> {placeholder}::text[]")));
+    }
+    let kind = field.kind.sql_type();
+    let (name, folds) = match &field.kind {
+        Kind::Text { form: Some(form), .. } if form.format == Form::EMAIL.format => (format!("lower({name})"), true),
+        _ => (name, false),
+    };
+    let read = |text: &str| read(&field.kind, text).map(|text| if folds { text.to_lowercase() } else { text });
+    let has_order = !matches!(field.kind, Kind::Boolean | Kind::Choice(_));
+    let comparison = match operator {
+        "" => "=",
+        "gt" if has_order => ">",
+        "gte" if has_order => ">=",
+        "lt" if has_order => "<",
+        "lte" if has_order => "<=",
+        "in" => {
+            let values = value.split(',').map(read).collect::<Result<Vec<_>, _>>()?;
+            if values.len() > VALUES_MAX {
+                return Err(format!("has more than {VALUES_MAX} values"));
+            }
+            let placeholder = conditions.parameter(values);
+            return Ok(Some(format!("{name} = ANY ({placeholder}::text[]::{kind}[])")));
+        }
+        "contains" if kind == "text" => {
+            let placeholder = conditions.parameter(format!("%{}%", escape(value)));
+            return Ok(Some(format!("{name} ILIKE {placeholder}")));
+        }
+        _ => return Ok(None),
+    };
+    let placeholder = conditions.parameter(read(value)?);
+    Ok(Some(format!("{name} {comparison} {placeholder}::text::{kind}")))
+}
+
+/// A condition on what is inside a JSON column: `metadata.team=platform`. A number or a word may be meant as such or as text.
+fn inside(field: &Field, path: &str, value: &str, conditions: &mut Conditions) -> Option<()> {
+    if !matches!(field.kind, Kind::Object) || path.is_empty() {
+        return None;
+    }
+    let wrap = |inner: Value| path.rsplit('.').fold(inner, |inner, key| json!({ key: inner }));
+    let name = format!("t.\"{}\"", field.name);
+    let text = conditions.parameter(wrap(json!(value)));
+    let literal = serde_json::from_str::<Value>(value).ok().filter(|value| !value.is_string());
+    match literal {
+        Some(literal) => {
+            let literal = conditions.parameter(wrap(literal));
+            conditions.and(&format!("({name} @> {text} OR {name} @> {literal})"));
+        }
+        None => conditions.and(&format!("{name} @> {text}")),
+    }
+    Some(())
+}
+
+/// A value as PostgreSQL will understand it, or what it should have been.
+pub(super) fn read(kind: &Kind, text: &str) -> Result<String, String> {
+    let wrong = |expected: &str| Err(format!("must be {expected}"));
+    match kind {
+        Kind::Integer { .. } => match text.parse::<i64>() {
+            Ok(number) => Ok(number.to_string()),
+            Err(_) => wrong("a whole number"),
+        },
+        Kind::Boolean => match text {
+            "true" | "false" => Ok(text.to_owned()),
+            _ => wrong("true or false"),
+        },
+        Kind::Timestamp => {
+            // A plus that was not encoded has become a space.
+            let text = match text.rsplit_once(' ') {
+                Some((moment, offset)) if moment.contains(['T', 't']) => format!("{moment}+{offset}"),
+                _ => text.to_owned(),
+            };
+            let is_right = is_date(&text) || is_timestamp(&text);
+            if is_right { Ok(text) } else { wrong("a day or a time, like 2026-01-31 or 2026-01-31T12:00:00Z") }
+        }
+        Kind::Uuid => match Uuid::try_parse(text) {
+            Ok(id) => Ok(id.to_string()),
+            Err(_) => wrong("a UUID"),
+        },
+        Kind::Inet => match text.parse::<IpAddr>() {
+            Ok(address) => Ok(address.to_string()),
+            Err(_) => wrong("an IP address"),
+        },
+        Kind::Choice(words) if !words.iter().any(|word| word == text) => wrong(&format!("one of {}", words.join(", "))),
+        _ => Ok(text.to_owned()),
+    }
+}
+
+/// A text that LIKE takes as it is.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if matches!(letter, '%' | '_' | '\\') {
+            escaped.push('\\');
+        }
+        escaped.push(letter);
+    }
+    escaped
+}

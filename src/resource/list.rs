@@ -1,0 +1,203 @@
+//! Lists: a page of rows, and the way to the next.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+use postgres::Row;
+use serde_json::{Map, Value, json};
+
+use super::Engine;
+use super::cursor::Cursor;
+use super::filter::{self, Conditions};
+use crate::db::Statements;
+use crate::error::{Code, Error, Result};
+use crate::fields::Field;
+use crate::http::{Call, Query, Reply};
+
+pub(super) const LIMIT_MAX: usize = 200;
+pub(super) const LIMIT_DEFAULT: usize = 50;
+/// Rows that `page=` may skip: PostgreSQL reads and throws away every one of them.
+const OFFSET_MAX: usize = 10_000;
+/// Newest first; ids are made in the order of time.
+pub(super) const SORT_DEFAULT: &str = "-id";
+
+/// What a list is asked for.
+struct Page<'a> {
+    limit: usize,
+    offset: usize,
+    number: Option<usize>,
+    order: &'a str,
+    column: &'a str,
+    is_descending: bool,
+    cursor: Option<Cursor>,
+    wants_total: bool,
+    columns: Option<Vec<&'a str>>,
+}
+
+impl Engine {
+    pub(super) fn list(&self, call: &mut Call<'_, '_>) -> Result<Reply> {
+        let query = std::mem::take(&mut call.query);
+        let page = self.page(&query)?;
+        let mut conditions = self.conditions(&query)?;
+        let count = page.wants_total.then(|| self.count(&conditions));
+        let count_parameters = conditions.parameters.len();
+        let text = self.statement(&page, &mut conditions)?;
+        let parameters = conditions.parameters();
+        let name = self.resource.select.name;
+        let (rows, total) = call.read(|statements| {
+            let rows = statements.all_of(name, Cow::Borrowed(&text), &parameters)?;
+            let total = match &count {
+                Some(count) => Some(total(statements, name, count, &parameters[..count_parameters])?),
+                None => None,
+            };
+            Ok((rows, total))
+        })?;
+        Ok(Reply::json(200, self.body(&page, &rows, total)))
+    }
+
+    fn page<'a>(&self, query: &'a Query<'_>) -> Result<Page<'a>> {
+        let malformed = |message: String| Error::new(Code::MalformedRequest, message);
+        let number = |name: &str, max: usize| match query.one(name)? {
+            None => Ok(None),
+            Some(text) => match text.parse() {
+                Ok(number) if (1..=max).contains(&number) => Ok(Some(number)),
+                _ => Err(malformed(format!("{name} must be a number from 1 to {max}"))),
+            },
+        };
+        let limit = number("limit", LIMIT_MAX)?.unwrap_or(LIMIT_DEFAULT);
+        let page = number("page", OFFSET_MAX)?;
+        let offset = page.map_or(0, |page| (page - 1) * limit);
+        if offset > OFFSET_MAX {
+            return Err(malformed(format!("page= reaches {OFFSET_MAX} rows deep; go on with cursor=")));
+        }
+        let order = query.one("sort")?.unwrap_or(SORT_DEFAULT);
+        let column = order.strip_prefix('-').unwrap_or(order);
+        if !self.sort_names().any(|known| known == column) {
+            let known: Vec<&str> = self.sort_names().collect();
+            return Err(malformed(format!("sort knows {}, each with - in front for the other way", known.join(", "))));
+        }
+        let cursor = query.one("cursor")?.map(|text| Cursor::read(text, order)).transpose()?;
+        if cursor.is_some() && page.is_some() {
+            return Err(malformed("cursor and page exclude each other".to_owned()));
+        }
+        let wants_total = match query.one("total")? {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(_) => return Err(malformed("total must be true or false".to_owned())),
+        };
+        let columns = query.one("fields")?.map(|names| self.columns(names)).transpose()?;
+        let is_descending = column.len() < order.len();
+        Ok(Page { limit, offset, number: page, order, column, is_descending, cursor, wants_total, columns })
+    }
+
+    pub(super) fn sort_names(&self) -> impl Iterator<Item = &'static str> + '_ {
+        ["id", "created_at", "updated_at"].into_iter().chain(self.resource.sorts.iter().copied())
+    }
+
+    fn columns<'a>(&self, names: &'a str) -> Result<Vec<&'a str>> {
+        let shown = || self.fields.iter().filter(|field| field.is_shown());
+        let mut columns: Vec<&str> = Vec::new();
+        for name in names.split(',').map(str::trim) {
+            if !shown().any(|field| field.name == name) {
+                let known: Vec<&str> = shown().map(|field| &*field.name).collect();
+                let message = format!("fields: {name:?} is not known; there are {}", known.join(", "));
+                return Err(Error::new(Code::MalformedRequest, message));
+            }
+            if !columns.contains(&name) {
+                columns.push(name);
+            }
+        }
+        Ok(columns)
+    }
+
+    /// The statement of a page: the resource's own, with filters, order and limit around it, which PostgreSQL flattens.
+    fn statement(&self, page: &Page<'_>, conditions: &mut Conditions) -> Result<String> {
+        let column = page.column;
+        if let Some(cursor) = &page.cursor {
+            let kind = &self.field(column).ok_or_else(|| Error::internal("a sort is no field"))?.kind;
+            let wrong = |_| Error::new(Code::MalformedRequest, "cursor is not one that was given out");
+            let value = conditions.parameter(filter::read(kind, &cursor.value).map_err(wrong)?);
+            let id = conditions.parameter(cursor.id);
+            let side = if page.is_descending { "<" } else { ">" };
+            let kind = kind.sql_type();
+            conditions.and(&format!("(t.\"{column}\", t.id) {side} ({value}::text::{kind}, {id})"));
+        }
+        let way = if page.is_descending { "DESC" } else { "ASC" };
+        let order = match column {
+            "id" => format!("t.id {way}"),
+            _ => format!("t.\"{column}\" {way}, t.id {way}"),
+        };
+        let mut text = String::with_capacity(self.resource.select.text.len() + conditions.sql.len() + 256);
+        match &page.columns {
+            None => text.push_str("SELECT to_json(q)::text FROM ("),
+            Some(columns) => {
+                let picked: Vec<String> = columns.iter().map(|name| format!("q.\"{name}\"")).collect();
+                let _ = write!(
+                    text,
+                    "SELECT (SELECT to_json(p) FROM (SELECT {}) AS p)::text, \
+                     json_build_array(q.\"{column}\", q.id)::text FROM (",
+                    picked.join(", ")
+                );
+            }
+        }
+        let _ = write!(
+            text,
+            "SELECT * FROM (\n{}\n) AS t{}\nORDER BY {order}\nLIMIT {} OFFSET {}) AS q",
+            self.resource.select.text,
+            conditions.sql,
+            page.limit + 1,
+            page.offset
+        );
+        Ok(text)
+    }
+
+    fn count(&self, conditions: &Conditions) -> String {
+        format!("SELECT count(*) FROM (\n{}\n) AS t{}", self.resource.select.text, conditions.sql)
+    }
+
+    /// The body; of one row more than was asked for, all that counts is that it is there.
+    fn body(&self, page: &Page<'_>, rows: &[Row], total: Option<i64>) -> String {
+        let shown = &rows[..rows.len().min(page.limit)];
+        let texts: Vec<&str> = shown.iter().map(|row| row.get(0)).collect();
+        let mut body = String::with_capacity(texts.iter().map(|text| text.len() + 1).sum::<usize>() + 128);
+        body.push_str("{\"data\":[");
+        for (index, text) in texts.iter().enumerate() {
+            if index > 0 {
+                body.push(',');
+            }
+            body.push_str(text);
+        }
+        let next = if rows.len() > page.limit { shown.last().map(|row| next_cursor(page, row)) } else { None };
+        let mut about = Map::new();
+        about.insert("limit".to_owned(), json!(page.limit));
+        about.insert("next_cursor".to_owned(), json!(next));
+        if let Some(number) = page.number {
+            about.insert("page".to_owned(), json!(number));
+        }
+        if let Some(total) = total {
+            about.insert("total".to_owned(), json!(total));
+        }
+        let _ = write!(body, "],\"page\":{}}}", Value::Object(about));
+        body
+    }
+}
+
+/// The cursor behind a row: from the row itself, or from beside it where its columns were picked.
+fn next_cursor(page: &Page<'_>, row: &Row) -> String {
+    if row.len() > 1 {
+        let values: [Value; 2] = serde_json::from_str(row.get(1)).unwrap_or_default();
+        return Cursor::write(page.order, &values[0], &values[1]);
+    }
+    let row: Value = serde_json::from_str(row.get(0)).unwrap_or_default();
+    Cursor::write(page.order, &row[page.column], &row["id"])
+}
+
+fn total(statements: &mut dyn Statements, name: &str, text: &str, parameters: crate::db::Params<'_>) -> Result<i64> {
+    let rows = statements.all_of(name, Cow::Borrowed(text), parameters)?;
+    rows.first().map(|row| row.get(0)).ok_or_else(|| Error::internal("a count has no row"))
+}
+
+/// The fields of a page, for the document.
+pub(super) fn page_field_names(fields: &[Field]) -> Vec<&str> {
+    fields.iter().filter(|field| field.is_shown()).map(|field| &*field.name).collect()
+}

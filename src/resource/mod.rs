@@ -1,0 +1,179 @@
+//! Resources: a table declared once, and its endpoints, all served by the one engine here.
+//!
+//! Knows HTTP through `Call` and `Reply`, and the database through `Statements`. It does not know which resources there are.
+
+mod rules;
+mod filter;
+mod cursor;
+mod list;
+mod one;
+mod bulk;
+mod parameters;
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::db::Which;
+use crate::error::Result;
+use crate::fields::{Field, Mode, integer, timestamp, uuid};
+use crate::http::{Access, Call, Endpoint, Output, Permission, delete, get, patch, post, put};
+use crate::sql::Query;
+
+pub use rules::{Rule, explain};
+
+/// Makes a body fit for its statement: hashes a password, fills in the caller. Runs before a connection is taken.
+pub type Prepare = Box<dyn Fn(&Call<'_, '_>, Mode, &mut Map<String, Value>) -> Result<()> + Send + Sync>;
+
+/// A table and how it is served.
+pub struct Resource {
+    /// `identity.teams`
+    pub table: &'static str,
+    /// `teams`, as the path has it.
+    pub collection: &'static str,
+    /// One of them, in words: `team`.
+    pub singular: &'static str,
+    /// Its own fields; every resource also has `id`, `version`, `created_at` and `updated_at`.
+    pub fields: Vec<Field>,
+    /// Fields by which lists are filtered, beside the common ones.
+    pub filters: &'static [&'static str],
+    /// Fields by which lists are sorted, beside `id`, `created_at` and `updated_at`. They are never null.
+    pub sorts: &'static [&'static str],
+    pub select: Query,
+    /// `$1` actor, `$2` body.
+    pub insert: Option<Query>,
+    /// `$1` actor, `$2` ids, `$3` body, `$4` version or null.
+    pub update: Option<Query>,
+    /// `$1` actor, `$2` ids, `$3` version or null.
+    pub delete: Option<Query>,
+    pub read: Permission,
+    pub write: Permission,
+    /// Rows belong to users, and row-level security hides others'.
+    pub is_guarded: bool,
+    /// Whether changes must say which version they change.
+    pub needs_match: bool,
+    /// What its constraints mean to clients.
+    pub rules: &'static [Rule],
+    pub prepare: Option<Prepare>,
+}
+
+impl Resource {
+    /// A resource without fields and statements but the one that reads.
+    pub fn new(
+        table: &'static str,
+        collection: &'static str,
+        singular: &'static str,
+        select: Query,
+        read: Permission,
+        write: Permission,
+    ) -> Resource {
+        Resource {
+            table,
+            collection,
+            singular,
+            fields: Vec::new(),
+            filters: &[],
+            sorts: &[],
+            select,
+            insert: None,
+            update: None,
+            delete: None,
+            read,
+            write,
+            is_guarded: false,
+            needs_match: false,
+            rules: &[],
+            prepare: None,
+        }
+    }
+
+    /// All fields, in the order in which replies show them.
+    pub fn all_fields(&self) -> Vec<Field> {
+        let id = uuid("id").read_only().never_null().help("Its id.");
+        let common = [
+            integer("version").read_only().never_null().help("Counts its changes."),
+            timestamp("created_at").read_only().never_null().help("When it was made."),
+            timestamp("updated_at").read_only().never_null().help("When it was changed last."),
+        ];
+        [id].into_iter().chain(self.fields.iter().cloned()).chain(common).collect()
+    }
+
+    /// The endpoints: of the five verbs those that there are statements for, and those for many at once.
+    pub fn endpoints(self) -> Vec<Endpoint> {
+        let engine = Arc::new(Engine::new(self));
+        let resource = &engine.resource;
+        let many = format!("/api/{}", resource.collection);
+        let one = format!("{many}/{{id}}");
+        let (read, write) = (Access::Permission(resource.read), Access::Permission(resource.write));
+        let (singular, collection) = (resource.singular, resource.collection.replace('-', " "));
+        let object = || Output::Object(engine.fields.clone());
+        let on = |act: fn(&Engine, &mut Call<'_, '_>) -> Result<crate::http::Reply>| {
+            let engine = engine.clone();
+            move |call: &mut Call<'_, '_>| act(&engine, call)
+        };
+        let input = |endpoint: Endpoint, mode| endpoint.input(engine.fields.clone(), mode).writes();
+        let mut endpoints = vec![
+            get(&*many, read, on(Engine::list))
+                .summary(format!("List {collection}"))
+                .pool(Which::Readonly)
+                .parameters(engine.list_parameters())
+                .answers(200, Output::Page(engine.fields.clone())),
+            get(&*one, read, on(Engine::get)).summary(format!("Read a {singular}")).answers(200, object()).versioned(),
+        ];
+        if resource.insert.is_some() {
+            let create = post(&*many, write, on(Engine::create)).summary(format!("Make a {singular}"));
+            endpoints.push(input(create, Mode::Create).answers(201, object()));
+        }
+        if resource.update.is_some() {
+            let change = patch(&*one, write, on(Engine::merge)).summary(format!("Change a {singular}"));
+            endpoints.push(input(change, Mode::Merge).answers(200, object()).versioned());
+            let replace = put(&*one, write, on(Engine::replace)).summary(format!("Replace a {singular}"));
+            endpoints.push(input(replace, Mode::Replace).answers(200, object()).versioned());
+            let bulk =
+                patch(&*many, write, on(Engine::merge_many)).summary(format!("Change all {collection} that match"));
+            let bulk = bulk.parameters(engine.filter_parameters()).answers(200, bulk::output());
+            endpoints.push(input(bulk, Mode::Merge));
+        }
+        if resource.delete.is_some() {
+            let remove = delete(&*one, write, on(Engine::delete)).summary(format!("Delete a {singular}"));
+            endpoints.push(remove.answers(204, Output::Nothing).writes().versioned());
+            let bulk =
+                delete(&*many, write, on(Engine::delete_many)).summary(format!("Delete all {collection} that match"));
+            endpoints.push(bulk.parameters(engine.filter_parameters()).answers(200, bulk::output()).writes());
+        }
+        endpoints.into_iter().map(|endpoint| endpoint.guarded(engine.resource.is_guarded)).collect()
+    }
+}
+
+/// A resource with everything that is the same for all its requests.
+struct Engine {
+    resource: Resource,
+    fields: Vec<Field>,
+    get: String,
+    insert: String,
+    update: String,
+}
+
+impl Engine {
+    fn new(resource: Resource) -> Engine {
+        // PostgreSQL makes the JSON: the shape stands in the SELECT, and nowhere else.
+        let wrap = |query: Option<Query>| {
+            let text = query.map_or("", |query| query.text);
+            format!("WITH q AS (\n{text}\n)\nSELECT to_json(q)::text, q.version, q.id FROM q")
+        };
+        Engine {
+            get: format!(
+                "SELECT to_json(q)::text, q.version FROM (SELECT * FROM (\n{}\n) AS t WHERE t.id = $1) AS q",
+                resource.select.text
+            ),
+            insert: wrap(resource.insert),
+            update: wrap(resource.update),
+            fields: resource.all_fields(),
+            resource,
+        }
+    }
+
+    fn field(&self, name: &str) -> Option<&Field> {
+        self.fields.iter().find(|field| field.name == name)
+    }
+}

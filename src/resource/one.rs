@@ -1,0 +1,167 @@
+//! One row: read, made, changed, replaced, deleted.
+
+use std::borrow::Cow;
+
+use postgres::Row;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::Engine;
+use super::rules::explain;
+use crate::db::Statements;
+use crate::error::{Code, Error, Result};
+use crate::fields::Mode;
+use crate::http::{Call, Many, Reply};
+use crate::sql::Json;
+
+impl Engine {
+    pub(super) fn get(&self, call: &mut Call<'_, '_>) -> Result<Reply> {
+        refuse_parameters(call)?;
+        let id = call.id()?;
+        let row = call.read(|statements| self.find(statements, id))?.ok_or_else(|| self.not_found(id))?;
+        let version: i32 = row.get(1);
+        if call.has_version(version) {
+            return Ok(Reply::empty(304).version(version));
+        }
+        Ok(Reply::json(200, row.get::<_, &str>(0)).version(version))
+    }
+
+    pub(super) fn create(&self, call: &mut Call<'_, '_>) -> Result<Reply> {
+        refuse_parameters(call)?;
+        let body = self.prepared(call, Mode::Create)?;
+        let actor = call.actor();
+        let name = self.resource.insert.map_or("", |query| query.name);
+        call.write(Many::No, |statements| {
+            let rows = statements.all_of(name, Cow::Borrowed(&self.insert), &[&Json(&actor), &Json(&body)]);
+            let rows = rows.map_err(|error| self.explain(error))?;
+            let row = rows.first().ok_or_else(|| self.forbidden())?;
+            let location = format!("/api/{}/{}", self.resource.collection, row.get::<_, Uuid>(2));
+            Ok(shown(201, row).header("Location", location))
+        })
+    }
+
+    pub(super) fn merge(&self, call: &mut Call<'_, '_>) -> Result<Reply> {
+        self.update(call, Mode::Merge)
+    }
+
+    pub(super) fn replace(&self, call: &mut Call<'_, '_>) -> Result<Reply> {
+        self.update(call, Mode::Replace)
+    }
+
+    fn update(&self, call: &mut Call<'_, '_>, mode: Mode) -> Result<Reply> {
+        refuse_parameters(call)?;
+        let (id, version) = (call.id()?, self.demanded_version(call)?);
+        let body = self.prepared(call, mode)?;
+        let actor = call.actor();
+        call.write(Many::No, |statements| {
+            let rows = self.run_update(statements, &actor, &[id], &body, version)?;
+            match rows.first() {
+                Some(row) => Ok(shown(200, row)),
+                None => Err(self.why_nothing(statements, id, version)),
+            }
+        })
+    }
+
+    pub(super) fn delete(&self, call: &mut Call<'_, '_>) -> Result<Reply> {
+        refuse_parameters(call)?;
+        let (id, version) = (call.id()?, self.demanded_version(call)?);
+        let actor = call.actor();
+        call.write(Many::No, |statements| {
+            let rows = self.run_delete(statements, &actor, &[id], version)?;
+            match rows {
+                0 => Err(self.why_nothing(statements, id, version)),
+                _ => Ok(Reply::empty(204)),
+            }
+        })
+    }
+
+    /// The body as the statement takes it.
+    pub(super) fn prepared(&self, call: &mut Call<'_, '_>, mode: Mode) -> Result<String> {
+        let mut body: Map<String, Value> = call.input()?;
+        if let Some(prepare) = &self.resource.prepare {
+            prepare(call, mode, &mut body)?;
+        }
+        Ok(Value::Object(body).to_string())
+    }
+
+    pub(super) fn run_update(
+        &self,
+        statements: &mut dyn Statements,
+        actor: &str,
+        ids: &[Uuid],
+        body: &str,
+        version: Option<i32>,
+    ) -> Result<Vec<Row>> {
+        let name = self.resource.update.map_or("", |query| query.name);
+        let parameters: [&(dyn postgres::types::ToSql + Sync); 4] = [&Json(actor), &ids, &Json(body), &version];
+        statements.all_of(name, Cow::Borrowed(&self.update), &parameters).map_err(|error| self.explain(error))
+    }
+
+    pub(super) fn run_delete(
+        &self,
+        statements: &mut dyn Statements,
+        actor: &str,
+        ids: &[Uuid],
+        version: Option<i32>,
+    ) -> Result<usize> {
+        let query = self.resource.delete.ok_or_else(|| Error::internal("there is no statement that deletes"))?;
+        let rows = statements.all(&query, &[&Json(actor), &ids, &version]);
+        rows.map(|rows| rows.len()).map_err(|error| self.explain(error))
+    }
+
+    /// The version that a change must find, where the client or the resource demands one.
+    fn demanded_version(&self, call: &Call<'_, '_>) -> Result<Option<i32>> {
+        let version = call.if_match()?;
+        if self.resource.needs_match && call.header("If-Match").is_none() {
+            let message = format!("changes of a {} need If-Match with its ETag", self.resource.singular);
+            return Err(Error::new(Code::PreconditionRequired, message));
+        }
+        Ok(version)
+    }
+
+    fn find(&self, statements: &mut dyn Statements, id: Uuid) -> Result<Option<Row>> {
+        let rows = statements.all_of(self.resource.select.name, Cow::Borrowed(&self.get), &[&id])?;
+        Ok(rows.into_iter().next())
+    }
+
+    /// Why a change found no row: it is not there, it has moved on, or it is somebody else's.
+    fn why_nothing(&self, statements: &mut dyn Statements, id: Uuid, version: Option<i32>) -> Error {
+        let row = match self.find(statements, id) {
+            Ok(row) => row,
+            Err(error) => return error,
+        };
+        match (row.map(|row| row.get::<_, i32>(1)), version) {
+            (None, _) => self.not_found(id),
+            (Some(current), Some(version)) if current != version => Error::new(
+                Code::PreconditionFailed,
+                format!("the {} is at version {current} by now, not {version}", self.resource.singular),
+            )
+            .header("ETag", format!("\"{current}\"")),
+            _ => self.forbidden(),
+        }
+    }
+
+    fn not_found(&self, id: Uuid) -> Error {
+        Error::new(Code::NotFound, format!("there is no {} with the id {id}", self.resource.singular))
+    }
+
+    fn forbidden(&self) -> Error {
+        Error::new(Code::InsufficientPermissions, format!("this {} may only be read by you", self.resource.singular))
+    }
+
+    pub(super) fn explain(&self, error: Error) -> Error {
+        explain(error, self.resource.table, self.resource.rules)
+    }
+}
+
+/// Filters on one row would be a mistake that nobody notices.
+fn refuse_parameters(call: &Call<'_, '_>) -> Result<()> {
+    match call.query.iter().next() {
+        None => Ok(()),
+        Some((name, _)) => Err(Error::new(Code::MalformedRequest, format!("{name} is not known here"))),
+    }
+}
+
+fn shown(status: u16, row: &Row) -> Reply {
+    Reply::json(status, row.get::<_, &str>(0)).version(row.get(1))
+}

@@ -1,0 +1,70 @@
+//! What has to be done before the server is ready: the database reached, and brought to the version of this program.
+
+use std::time::Duration;
+
+use crate::config::{Address, Config};
+use crate::db::Dialer;
+use crate::error::{Error, Result};
+use crate::migrate::{self, Event, Migrations, Options};
+use crate::ops::{Health, Progress};
+
+/// The first and the longest pause between attempts to reach the database.
+const RETRY_MIN: Duration = Duration::from_millis(200);
+const RETRY_MAX: Duration = Duration::from_secs(2);
+
+/// Waits for the database and brings it to the version of this program, or sees whether it is there.
+pub(super) fn prepare(config: &Config, address: &Address, migrations: &Migrations, health: &Health) {
+    let mut pause = RETRY_MIN;
+    let mut last = String::new();
+    loop {
+        let error = match try_prepare(config, address, migrations, health) {
+            Ok(()) => return,
+            Err(error) => error,
+        };
+        let message = error.to_string();
+        health.set(Progress::Waiting(message.clone()));
+        if message != last {
+            log::error!("not ready: {message}");
+            last = message;
+        }
+        if health.wait_for_stop(pause) {
+            return;
+        }
+        pause = (pause * 2).min(RETRY_MAX);
+    }
+}
+
+fn try_prepare(config: &Config, address: &Address, migrations: &Migrations, health: &Health) -> Result<()> {
+    let options = [("timezone", "UTC".to_owned()), ("statement_timeout", "0".to_owned())];
+    let dialer = Dialer::new(address, "mainstay/migrate", &options, config.duration("DB_CONNECT_TIMEOUT"))?;
+    let mut client = dialer.dial_unguarded()?;
+    if config.auto_migrates() {
+        health.set(Progress::Migrating);
+        let outcome = migrate::migrate(&mut client, migrations, &Options::default(), &mut log_event)?;
+        let version = outcome.version.map_or("none".to_owned(), |version| version.to_string());
+        log::info!("the database is at version {version}");
+    } else {
+        let status = migrate::status(&mut client, migrations)?;
+        if status.pending > 0 || !status.problems.is_empty() {
+            let count = status.pending;
+            return Err(Error::database_unavailable(format!(
+                "{count} migrations are pending: run `mainstay migrate`, or set DB_AUTO_MIGRATE=true"
+            )));
+        }
+    }
+    health.set(Progress::Ready);
+    log::info!("ready");
+    Ok(())
+}
+
+fn log_event(event: Event) {
+    match event {
+        Event::Warning(warning) => log::warn!("{warning}"),
+        Event::Waiting { .. } => log::info!("waiting for another migrator"),
+        Event::Starting { .. } => {}
+        Event::Retrying { file, reason, .. } => log::warn!("{file}: {reason}; trying again"),
+        Event::DroppedInvalidIndex { file, index } => log::warn!("{file}: dropped the INVALID index {index}"),
+        Event::Applied { file, execution_ms, .. } => log::info!("applied {file} ({execution_ms} ms)"),
+        Event::RolledBack { file, execution_ms, .. } => log::info!("rolled back {file} ({execution_ms} ms)"),
+    }
+}

@@ -1,0 +1,130 @@
+//! A server that runs: its pools, its threads, and what it listens to.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use tiny_http::{ConfigListenAddr, Limits, Server, ServerConfig};
+
+use super::prepare::prepare;
+use crate::config::{Address, Config, Networks};
+use crate::db::{Database, Dialer, Listener};
+use crate::error::{Error, Result};
+use crate::http::{Cors, Endpoint, Rates, Service, ServiceOptions, batch};
+use crate::identity::{self, Identity};
+use crate::migrate::Source;
+use crate::ops::{self, Health};
+
+/// Fewer threads are not worth saving.
+const THREADS_MIN: u32 = 16;
+
+/// A server, until it is stopped.
+pub struct Running {
+    server: Arc<Server>,
+    service: Arc<Service>,
+    health: Arc<Health>,
+    threads: Vec<JoinHandle<()>>,
+    listener: Listener,
+}
+
+/// All endpoints: the one place that knows all domains.
+pub fn endpoints(config: &Config, identity: &Arc<Identity>, health: &Arc<Health>) -> Vec<Endpoint> {
+    let is_open = !config.is_production() || config.boolean("METRICS_PUBLIC") == Some(true);
+    let mut endpoints = ops::endpoints(health, is_open);
+    endpoints.extend(identity::endpoints(identity));
+    endpoints.push(batch::endpoint());
+    endpoints
+}
+
+impl Running {
+    /// Starts everything. The database may be away: the server answers, and is ready when it arrives.
+    pub fn start(config: &Config, address: &Address) -> Result<Running> {
+        let start = Instant::now();
+        let database = Database::open(config, address)?;
+        let migrations = Source::configured(config).read()?;
+        let health = Arc::new(Health::new(database.clone(), config.boolean("DB_HEALTH_CHECK_ENABLED") != Some(false)));
+        let identity = Identity::new(config, database.clone())?;
+        let service = Arc::new(Service::new(ServiceOptions {
+            endpoints: endpoints(config, &identity, &health),
+            admission: identity::admission(&identity),
+            rates: Rates { general: config.integer("RATE_LIMIT"), login: config.integer("RATE_LIMIT_LOGIN") },
+            proxies: Networks::parse(config.text("TRUSTED_PROXIES").unwrap_or_default()).map_err(Error::internal)?,
+            cors: Cors::new(config.text("CORS_ORIGINS").unwrap_or_default()),
+            logs_json: config.text("LOG_FORMAT") == Some("json"),
+            database: database.clone(),
+        })?);
+        let dialer = Dialer::new(address, "mainstay/listen", &[], config.duration("DB_CONNECT_TIMEOUT"))?;
+        let listener = Listener::start(dialer, identity::CHANNELS, move |heard| identity.hear(heard))?;
+        let server = Arc::new(listen(config)?);
+        let mut threads = start_threads(config, &database, &server, &service)?;
+        log::info!(
+            "listening on http://{} with {} threads, in {} ms",
+            server.server_addr(),
+            threads.len(),
+            start.elapsed().as_millis()
+        );
+        let (config, address, preparing) = (config.clone(), address.clone(), health.clone());
+        threads.push(spawn("prepare", move || prepare(&config, &address, &migrations, &preparing))?);
+        Ok(Running { server, service, health, threads, listener })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.server.server_addr().to_ip()
+    }
+
+    pub fn service(&self) -> &Service {
+        &self.service
+    }
+
+    /// Stops: no new requests, those that run may finish within `time`, then everything else.
+    pub fn stop(self, time: Duration) {
+        self.health.stop();
+        let cut = self.server.shutdown(time);
+        if cut > 0 {
+            log::warn!("{cut} requests were cut: they took longer than SHUTDOWN_TIMEOUT");
+        }
+        for thread in self.threads {
+            // A thread that panicked has said so.
+            let _ = thread.join();
+        }
+        drop(self.listener);
+    }
+}
+
+fn listen(config: &Config) -> Result<Server> {
+    let place = (config.text("HOST").unwrap_or("127.0.0.1"), config.integer("PORT") as u16);
+    let failed = |reason: String| {
+        Error::internal(format!("cannot listen on {}:{}: {reason}; HOST and PORT say where", place.0, place.1))
+    };
+    let addr = ConfigListenAddr::from_socket_addrs(place).map_err(|error| failed(error.to_string()))?;
+    let limits = Limits { continue_early: true, ..Limits::default() };
+    Server::with_limits(ServerConfig { addr, ssl: None }, limits).map_err(|error| failed(error.to_string()))
+}
+
+fn start_threads(
+    config: &Config,
+    database: &Database,
+    server: &Arc<Server>,
+    service: &Arc<Service>,
+) -> Result<Vec<JoinHandle<()>>> {
+    let count = config.maybe_integer("SERVER_THREADS");
+    let count = count.unwrap_or_else(|| (database.connections_max() * 2).max(THREADS_MIN));
+    let handle = |index| {
+        let (server, service) = (server.clone(), service.clone());
+        spawn(&format!("http-{index}"), move || {
+            for request in server.incoming_requests() {
+                service.handle(request);
+            }
+        })
+    };
+    (0..count).map(handle).collect()
+}
+
+fn spawn(name: &str, act: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(act)
+        .map_err(|error| Error::internal("no thread can be started").because(error))
+}
