@@ -13,3 +13,4 @@ mod cluster;
 mod migrate;
 mod serve;
 mod deployment;
+mod api;

@@ -1,6 +1,8 @@
 //! What the tests stand on: a PostgreSQL of their own, and a fresh database for each that asks.
 
+pub mod app;
 pub mod binary;
+pub mod client;
 pub mod certificate;
 pub mod database;
 pub mod proxy;
@@ -11,5 +13,6 @@ pub mod server;
 pub mod serving;
 pub mod wait;
 
+pub use app::App;
 pub use database::{database, migrated};
 pub use folder::folder;

@@ -1,0 +1,3 @@
+//! The API, through HTTP: what all endpoints have in common, and each resource.
+
+mod resources;
