@@ -1,7 +1,7 @@
 //! HMAC with SHA-256, as `jsonwebtoken` asks for it: the one algorithm of ours.
 //!
-//! Invariant: there is no code here for another algorithm. Whatever a token's head asks for, nothing else can be made or
-//! checked; and the many crates for the other algorithms are not built in.
+//! Invariant: there is no code here for another algorithm. Whatever a token's head asks for, nothing else can be made
+//! or checked; and the many crates for the other algorithms are not built in.
 
 use std::sync::Once;
 

@@ -1,7 +1,7 @@
 //! API keys: `ctm_`, 43 digits that are 32 random bytes, and 6 that are a checksum.
 //!
-//! By prefix and checksum a scanner of published code can tell a real key from a word that looks like one, and a mistyped
-//! key is refused without asking the database. `identity.generate_api_key` makes the same in SQL.
+//! By start and checksum a scanner of published code can tell a real key from a word that looks like one, and a
+//! mistyped key is refused without asking the database. `identity.generate_api_key` makes the same in SQL.
 
 use sha2::{Digest, Sha256};
 

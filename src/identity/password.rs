@@ -72,8 +72,8 @@ impl Passwords {
             .map_err(|error| Error::internal("a password could not be hashed").because(error))
     }
 
-    /// Whether the password is the one of this hash. Without a hash, for a user that is unknown or has no password, it is
-    /// not, and to find that out takes as long.
+    /// Whether the password is the one of this hash. Without a hash, for a user that is unknown or has no password, it
+    /// is not, and to find that out takes as long.
     pub fn verify(&self, password: &str, hash: Option<&str>) -> Result<bool> {
         let possible = password.len() <= BYTES_MAX && !password.contains('\0');
         let hash = hash.filter(|_| possible);
@@ -83,8 +83,8 @@ impl Passwords {
         Ok(is_right && hash.is_some())
     }
 
-    /// Whether a hash was made with another number of rounds than is wanted now. Whoever knows the password may make a new
-    /// one; until then, the time of a login tells that the user exists.
+    /// Whether a hash was made with another number of rounds than is wanted now. A login that has just seen the password
+    /// should make a new one; until then, the time it takes tells that the user exists.
     pub fn is_outdated(&self, hash: &str) -> bool {
         hash.split('$').nth(2).and_then(|rounds| rounds.parse().ok()) != Some(self.rounds)
     }

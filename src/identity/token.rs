@@ -127,8 +127,8 @@ pub fn generate() -> Result<NewToken> {
     Ok(NewToken { hash: hash(&token), token })
 }
 
-/// What a random token is found by. As nobody can guess 256 bits, a plain hash keeps it well; and as the search is for the
-/// hash, the time it takes says nothing about the token.
+/// What a random token is found by. As nobody can guess 256 bits, a plain hash keeps it well; and as the search is for
+/// the hash, the time it takes says nothing about the token.
 pub fn hash(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }

@@ -1,5 +1,5 @@
--- A new API key, with the prefix $3 and the hash $4, that works until $6, takes the place of $2; that one goes on for $5
--- seconds. No row if it has been revoked, has expired, or has been replaced: of two rotations at once, one counts.
+-- A new API key, with the prefix $3 and the hash $4, that works until $6, takes the place of $2; that one goes on for
+-- $5 seconds. No row if it has been revoked, has expired, or has been replaced: of two rotations at once, one counts.
 WITH replacement AS MATERIALIZED (
     SELECT ops.uuid_v7() AS id
     FROM ops.actor($1)

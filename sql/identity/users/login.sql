@@ -1,4 +1,5 @@
--- What a login with the address $1 is checked against. Read before the password is, by a session that is given back first.
+-- What a login with the address $1 is checked against. The connection is given back before the password is looked at:
+-- that takes long.
 SELECT
     u.id,
     u.password_hash,
