@@ -90,7 +90,7 @@ bench-migrate: postgresql $(RELEASE) $(TOOLS)/bin/sqlx $(TOOLS)/node_modules/dbm
 	@cd tests/bench && cargo build --release --quiet --locked --bins
 	@tests/bench/target/release/bench-migrate --mainstay $(RELEASE) --tools $(TOOLS) $(ARGS)
 
-bench-db: postgresql ## Measure one row by key through pool and session against pgbench
+bench-db: postgresql ## Measure one row by key through pool and session against the bare driver and pgbench
 	@cd tests/bench && cargo build --release --quiet --locked --bins
 	@tests/bench/target/release/bench-db $(ARGS)
 

@@ -8,6 +8,7 @@ mod config;
 mod cli;
 mod tls;
 mod pools;
+mod sessions;
 mod cluster;
 mod migrate;
 mod identity_schema;

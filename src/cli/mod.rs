@@ -4,6 +4,7 @@
 
 mod config;
 mod database;
+mod identity;
 mod migrate;
 mod parse;
 
@@ -166,6 +167,56 @@ pub const COMMANDS: &[Command] = &[
         ..command("db reset", "Delete the embedded database with everything in it.", database::reset)
     },
     command("db create", "Create the configured database if its server does not have it.", database::create),
+    Command {
+        arguments: &["EMAIL"],
+        flags: &[
+            option("name", "NAME", "What people call the user."),
+            option("role", "ROLE", "ADMIN, USER or VIEWER: USER."),
+            flag("admin", "The same as --role ADMIN."),
+            flag("password-stdin", "Read the password from the standard input; without it one is made and shown."),
+            JSON,
+        ],
+        ..command("user create", "Make a user.", identity::create_user)
+    },
+    Command { flags: &[JSON], ..command("user list", "Show all users.", identity::list_users) },
+    Command {
+        arguments: &["USER", "ROLE"],
+        flags: &[JSON],
+        ..command("user set-role", "Give a user, by id or e-mail address, another role.", identity::set_role)
+    },
+    Command {
+        arguments: &["USER"],
+        flags: &[JSON],
+        ..command("user unlock", "Let a user who was locked out log in again.", identity::unlock)
+    },
+    Command {
+        arguments: &["NAME"],
+        flags: &[
+            option("user", "USER", "Whose key it is, by id or e-mail address."),
+            option("permissions", "LIST", "What it may do, separated by commas: read:*."),
+            option("expires", "TIME", "When it ends by itself: 90d."),
+            JSON,
+        ],
+        ..command("key create", "Make an API key, and show it this once.", identity::create_key)
+    },
+    Command {
+        flags: &[option("user", "USER", "Only the keys of this user."), JSON],
+        ..command("key list", "Show all API keys.", identity::list_keys)
+    },
+    Command {
+        arguments: &["KEY"],
+        flags: &[JSON],
+        ..command("key revoke", "Make an API key, by id or prefix, useless at once.", identity::revoke_key)
+    },
+    Command {
+        arguments: &["KEY"],
+        flags: &[option("overlap", "TIME", "How long the old key goes on working: 1h."), JSON],
+        ..command("key rotate", "Replace an API key by a new one, shown this once.", identity::rotate_key)
+    },
+    Command {
+        details: "Refuses in production.",
+        ..command("seed", "Make what development needs: an administrator whose password is known.", identity::seed)
+    },
 ];
 
 /// Runs what the arguments say.

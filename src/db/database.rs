@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::dialer::Dialer;
-use super::pool::{Pool, PoolOptions, Purpose};
+use super::manager::PoolOptions;
+use super::pool::{Pool, Purpose};
 use super::pool_stats::PoolStats;
 use super::session::Session;
 use crate::config::{Address, Config};

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use postgres::Row;
 use postgres::types::ToSql;
+use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::sql::Query;
@@ -22,6 +23,13 @@ pub trait Statements {
     /// All rows of a statement.
     fn all(&mut self, query: &Query, params: Params<'_>) -> Result<Vec<Row>> {
         self.all_of(query.name, Cow::Borrowed(query.text), params)
+    }
+
+    /// The rows of a statement as the JSON that PostgreSQL makes of them.
+    fn json(&mut self, query: &Query, params: Params<'_>) -> Result<Vec<Value>> {
+        let text = format!("WITH q AS (\n{}\n)\nSELECT to_json(q) FROM q", query.text);
+        let rows = self.all_of(query.name, Cow::Owned(text), params)?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
     /// The row of a statement that has one or none.

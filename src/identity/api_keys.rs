@@ -17,7 +17,7 @@ use crate::sql::Json;
 const READ: Permission = Permission::new("read:api-keys", Role::Viewer);
 const WRITE: Permission = Permission::new("write:api-keys", Role::User);
 
-const RULES: &[Rule] = &[
+pub(super) const RULES: &[Rule] = &[
     Rule::new("api_keys_key_hash_is_unique", "key", "exists already"),
     Rule::new("api_keys_user_exists", "user_id", "is no user"),
     Rule::new("api_keys_replacement_exists", "replaced_by", "is no API key"),
@@ -177,7 +177,7 @@ fn not_found(id: uuid::Uuid) -> Error {
     Error::new(Code::NotFound, format!("there is no API key with the id {id}"))
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text

@@ -1,6 +1,8 @@
 //! Mail to users, handed to a command that sends it, such as `sendmail -t`. One at a time, and none for ever.
 
+use std::fs;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, SyncSender, TrySendError};
 use std::thread;
@@ -18,12 +20,12 @@ pub(super) struct Mail {
     from: String,
     /// Where users find the pages that take a token.
     url: String,
-    /// In development a mail that cannot be sent is logged, token and all.
-    is_development: bool,
+    /// Where a mail that cannot be sent is put, in development.
+    outbox: Option<PathBuf>,
 }
 
 impl Mail {
-    pub fn new(command: Option<&str>, from: &str, url: &str, is_development: bool) -> Mail {
+    pub fn new(command: Option<&str>, from: &str, url: &str, outbox: Option<PathBuf>) -> Mail {
         let sender = command.map(|command| {
             let (sender, receiver) = mpsc::sync_channel::<String>(WAITING_MAX);
             let command = command.to_owned();
@@ -32,7 +34,7 @@ impl Mail {
             let _ = thread::Builder::new().name("mail".to_owned()).spawn(send);
             sender
         });
-        Mail { sender, from: from.to_owned(), url: url.trim_end_matches('/').to_owned(), is_development }
+        Mail { sender, from: from.to_owned(), url: url.trim_end_matches('/').to_owned(), outbox }
     }
 
     pub fn verify_email(&self, to: &str, token: &str) {
@@ -67,17 +69,24 @@ impl Mail {
             "From: {}\nTo: {to}\nSubject: {subject}\nContent-Type: text/plain; charset=utf-8\n\n{text}",
             self.from
         );
-        match &self.sender {
-            Some(sender) => match sender.try_send(mail) {
+        match (&self.sender, &self.outbox) {
+            (Some(sender), _) => match sender.try_send(mail) {
                 Ok(()) => {}
                 Err(TrySendError::Full(_)) => log::error!("a mail was not sent: {WAITING_MAX} are waiting already"),
                 Err(TrySendError::Disconnected(_)) => log::error!("a mail was not sent: nobody sends them"),
             },
-            None if self.is_development => {
-                log::warn!("MAIL_COMMAND is not set; this mail would have been sent:\n{mail}")
-            }
-            None => log::error!("a mail was not sent: MAIL_COMMAND is not set"),
+            (None, Some(outbox)) => keep(outbox, &mail),
+            (None, None) => log::error!("a mail was not sent: MAIL_COMMAND is not set"),
         }
+    }
+}
+
+/// Puts a mail where developers find it: without MAIL_COMMAND it goes nowhere else.
+fn keep(outbox: &Path, mail: &str) {
+    let path = outbox.join(format!("{}.eml", uuid::Uuid::now_v7()));
+    match fs::create_dir_all(outbox).and_then(|()| fs::write(&path, mail)) {
+        Ok(()) => log::info!("MAIL_COMMAND is not set; a mail is in {}", path.display()),
+        Err(error) => log::error!("MAIL_COMMAND is not set, and a mail cannot be kept in {}: {error}", path.display()),
     }
 }
 

@@ -15,7 +15,10 @@ mod teams;
 mod api_keys;
 mod login;
 mod account;
+pub mod admin;
+pub mod first;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::Config;
@@ -48,7 +51,7 @@ impl Identity {
             config.text("MAIL_COMMAND"),
             config.text("MAIL_FROM").unwrap_or_default(),
             config.text("PUBLIC_URL").unwrap_or_default(),
-            is_development,
+            is_development.then(|| config.path("MAINSTAY_DATA").unwrap_or(Path::new("var")).join("mail")),
         );
         Ok(Arc::new(Identity {
             callers: Callers::new(database),
@@ -63,6 +66,11 @@ impl Identity {
     pub fn hear(&self, heard: Heard<'_>) {
         self.callers.hear(heard);
     }
+}
+
+/// A password that nobody knows yet.
+pub fn random_password() -> Result<String> {
+    base62::secret()
 }
 
 /// What admits callers.

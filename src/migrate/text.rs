@@ -17,7 +17,10 @@ pub(super) fn normalise(bytes: &[u8]) -> Result<String, String> {
     if text.contains('\0') {
         return Err("has a NUL byte, which PostgreSQL does not take: is it a text file?".to_owned());
     }
-    Ok(text.replace("\r\n", "\n").replace('\r', "\n"))
+    match text.contains('\r') {
+        true => Ok(text.replace("\r\n", "\n").replace('\r', "\n")),
+        false => Ok(text.to_owned()),
+    }
 }
 
 /// SHA-256 in hexadecimal.

@@ -177,8 +177,8 @@ fn a_scratch_database_that_a_killed_run_has_left_is_dropped_by_the_next_and_one_
     for name in [&left, &fresh, &foreign] {
         client.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE template0")).unwrap();
     }
-    // Tests beside this one verify, too, and may drop it before it is in use.
-    let user = wait_for("the database is in use", Duration::from_secs(20), || {
+    // Other tests verify too, and may drop it before it is in use.
+    let user = wait_for("the database is in use", Duration::from_secs(60), || {
         let _ = client.batch_execute(&format!("CREATE DATABASE {in_use} TEMPLATE template0"));
         database.address().with_name(&in_use).config.connect(NoTls).ok()
     });

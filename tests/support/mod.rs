@@ -8,6 +8,7 @@ pub mod database;
 pub mod proxy;
 pub mod folder;
 pub mod other;
+pub mod pools;
 pub mod server;
 pub mod serving;
 pub mod wait;

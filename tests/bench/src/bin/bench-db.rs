@@ -1,4 +1,5 @@
-//! One row by its key, through mainstay's pool and session, and by pgbench, which is as thin as a client gets.
+//! One row by its key, through mainstay's pool and session, by the driver alone, and by pgbench, which is as thin as a
+//! client gets.
 //!
 //! `bench-db [--rounds N] [--seconds N] [--rows N]`. Prints medians over the rounds, and ratios; never judges. Each of our
 //! threads takes a session from the pool for each row, as a request does, and gives it back.
@@ -16,6 +17,7 @@ use bench::figures::{median, progress, ratio};
 use mainstay::config::{Config, Variables};
 use mainstay::db::{Database, Purpose, Which};
 use mainstay::sql::Query;
+use postgres::Row;
 
 const DATABASE: &str = "bench_db";
 const CLIENTS: [u32; 3] = [1, 4, 16];
@@ -34,18 +36,16 @@ fn prepare(cluster: &Cluster, rows: i64) -> Result<()> {
     Ok(client.batch_execute("VACUUM ANALYZE bench")?)
 }
 
-/// Rows a second through pool and session.
-fn ours(database: &Database, clients: u32, rows: i64, time: Duration) -> Result<f64> {
-    let is_over = AtomicBool::new(false);
-    let purpose = Purpose { what: "benchmark", request: None };
-    let read = |client: u32| -> Result<u64> {
-        let mut chance = u64::from(client) * 2 + 1;
-        let mut count = 0;
+/// Rows a second by as many threads as there are readers, each of which reads the row of a key.
+fn rate(readers: Vec<impl FnMut(i64) -> Result<Row> + Send>, rows: i64, time: Duration) -> Result<f64> {
+    let is_over = &AtomicBool::new(false);
+    let run = |mut read: Box<dyn FnMut(i64) -> Result<Row> + Send + '_>, seed: u64| -> Result<u64> {
+        let (mut chance, mut count) = (seed * 2 + 1, 0);
         while !is_over.load(Ordering::Relaxed) {
             // A linear congruential generator: what matters is only that the keys are all over the table.
             chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let key = 1 + ((chance >> 33) as i64) % rows;
-            let row = database.session(Which::Primary, purpose)?.one(&QUERY, &[&key])?;
+            let row = read(key)?;
             let (id, _name, _note): (i64, &str, &str) = (row.get(0), row.get(1), row.get(2));
             if id != key {
                 return Err(format!("asked for {key}, got {id}").into());
@@ -56,7 +56,8 @@ fn ours(database: &Database, clients: u32, rows: i64, time: Duration) -> Result<
     };
     thread::scope(|scope| {
         let start = Instant::now();
-        let threads: Vec<_> = (0..clients).map(|client| scope.spawn(move || read(client))).collect();
+        let spawn = |(seed, read)| scope.spawn(move || run(Box::new(read), seed));
+        let threads: Vec<_> = (0..).zip(readers).map(spawn).collect();
         thread::sleep(time);
         is_over.store(true, Ordering::Relaxed);
         let mut count = 0;
@@ -65,6 +66,23 @@ fn ours(database: &Database, clients: u32, rows: i64, time: Duration) -> Result<
         }
         Ok(count as f64 / start.elapsed().as_secs_f64())
     })
+}
+
+/// Through pool and session, as a request does it.
+fn ours(database: &Database, clients: u32, rows: i64, time: Duration) -> Result<f64> {
+    let purpose = Purpose { what: "benchmark", request: None };
+    let reader = |_| move |key| Ok(database.session(Which::Primary, purpose)?.one(&QUERY, &[&key])?);
+    rate((0..clients).map(reader).collect(), rows, time)
+}
+
+/// By the driver alone, on a connection for each thread: what pool and session add is the difference to this.
+fn driver(cluster: &Cluster, clients: u32, rows: i64, time: Duration) -> Result<f64> {
+    let reader = |_| {
+        let mut client = cluster.client(DATABASE)?;
+        let statement = client.prepare(QUERY.text)?;
+        Ok(move |key: i64| Ok(client.query_one(&statement, &[&key])?))
+    };
+    rate((0..clients).map(reader).collect::<Result<Vec<_>>>()?, rows, time)
 }
 
 /// Transactions a second, as pgbench counts them.
@@ -93,21 +111,30 @@ fn main() -> Result<()> {
     let config = Config::from(&variables, |path| fs::read_to_string(path)).map_err(|problems| problems.to_string())?;
     let database = Database::open(&config, &cluster.address(DATABASE))?;
     println!(
-        "one row of {rows} by its key on PostgreSQL {}, {rounds} alternating rounds of {seconds} s; medians, so more is better\n",
+        "one row of {rows} by its key on PostgreSQL {}, {rounds} alternating rounds of {seconds} s; medians in rows a second, so more is better\n",
         cluster.version()
     );
-    println!("{:>7} {:>16} {:>16} {:>14}", "clients", "mainstay rows/s", "pgbench rows/s", "mainstay is");
+    println!("{:>7} {:>10} {:>10} {:>10}   mainstay is", "clients", "mainstay", "driver", "pgbench");
     // Connections are opened before they are counted on.
     ours(&database, CLIENTS[2], rows, Duration::from_millis(500))?;
+    let time = Duration::from_secs(seconds.into());
     for clients in CLIENTS {
-        let (mut us, mut them) = (Vec::new(), Vec::new());
+        let (mut us, mut alone, mut them) = (Vec::new(), Vec::new(), Vec::new());
         for round in 1..=rounds {
             progress(&format!("{clients} clients, round {round} of {rounds}"));
-            us.push(ours(&database, clients, rows, Duration::from_secs(seconds.into()))?);
+            us.push(ours(&database, clients, rows, time)?);
+            alone.push(driver(&cluster, clients, rows, time)?);
             them.push(pgbench(&cluster, clients, rows, seconds)?);
         }
         progress("");
-        println!("{clients:>7} {:>16.0} {:>16.0} {:>12.2} x", median(&us), median(&them), ratio(&us, &them));
+        println!(
+            "{clients:>7} {:>10.0} {:>10.0} {:>10.0}   {:.2} x the driver, {:.2} x pgbench",
+            median(&us),
+            median(&alone),
+            median(&them),
+            ratio(&us, &alone),
+            ratio(&us, &them),
+        );
     }
     Ok(())
 }

@@ -1,0 +1,95 @@
+//! Connections that have died, and the price of knowing that the others live.
+
+use std::sync::Mutex;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mainstay::db::{Session, Statements as _, Which};
+use mainstay::error::Code;
+
+use crate::support::database;
+use crate::support::pools::{COUNT, INSERT, ONE, PATIENCE, PURPOSE, open, pid, primary};
+use crate::support::server::server;
+use crate::support::wait::wait_for;
+
+#[test]
+fn killed_idle_connections_are_never_seen_by_a_caller() {
+    const KILL: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE application_name = 'mainstay/primary' AND datname = current_database()";
+    let home = database();
+    home.client().batch_execute("CREATE TABLE t (id serial, n int)").unwrap();
+    let pool = open(&home.address(), &[("DB_POOL_MIN", "20"), ("DB_POOL_MAX", "20")]);
+    let mut admin = home.client();
+    for round in 1..=2 {
+        let sessions: Vec<Session> = (0..20).map(|_| primary(&pool)).collect();
+        drop(sessions);
+        // Reads at once, although the connections look as if they had been used a moment ago.
+        admin.batch_execute(KILL).unwrap();
+        for _ in 0..20 {
+            primary(&pool).one(&ONE, &[]).unwrap();
+        }
+        // Writes when they have been idle for a while.
+        admin.batch_execute(KILL).unwrap();
+        thread::sleep(Duration::from_millis(600));
+        for n in 0..20_i32 {
+            primary(&pool).exec(&INSERT, &[&n]).unwrap();
+        }
+        let count: i64 = primary(&pool).one(&COUNT, &[]).unwrap().get(0);
+        assert_eq!(count, 20 * round);
+    }
+}
+
+#[test]
+fn busy_connections_are_not_asked_whether_they_live_as_the_server_has_it() {
+    const TAKES: usize = 200;
+    let home = database();
+    home.client()
+        .batch_execute(&format!("ALTER DATABASE {} SET log_statement = 'all'", home.address().name()))
+        .unwrap();
+    let pool = open(&home.address(), &[("DB_POOL_MIN", "2"), ("DB_POOL_MAX", "2")]);
+    let pids = Mutex::new(Vec::new());
+    let start = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..TAKES {
+                    let pid = pid(&mut primary(&pool));
+                    pids.lock().unwrap().push(pid);
+                }
+            });
+        }
+    });
+    let ran_for = start.elapsed();
+    let mut pids = pids.into_inner().unwrap();
+    pids.sort_unstable();
+    pids.dedup();
+    let log = server().log();
+    let lines = |what: &str| -> usize {
+        let of = |pid: &i32| log.lines().filter(|line| line.contains(&format!("[{pid}] LOG:  {what}"))).count();
+        pids.iter().map(of).sum()
+    };
+    assert_eq!((pids.len(), lines("execute")), (2, 4 * TAKES));
+    // A slow machine may have let a connection lie for longer than it is believed to live.
+    assert!(lines("statement") <= 2 * (ran_for.as_millis() / 500) as usize, "asked {} times", lines("statement"));
+    // After a while they are asked, once.
+    let before = lines("statement");
+    thread::sleep(Duration::from_millis(600));
+    let asked = pid(&mut primary(&pool));
+    let log = server().log();
+    let now = log.lines().filter(|line| line.contains(&format!("[{asked}] LOG:  statement: "))).count();
+    assert!((1..=before + 1).contains(&now), "asked {now} times");
+}
+
+#[test]
+fn a_pool_is_there_before_its_database_and_finds_it_when_it_comes() {
+    let home = database();
+    let name = format!("{}_late", home.address().name());
+    let late = home.address().with_name(&name);
+    let pool = open(&late, &[("DB_ACQUIRE_TIMEOUT", "100ms")]);
+    let error = pool.session(Which::Primary, PURPOSE).err().unwrap();
+    assert_eq!(error.code, Code::DatabaseUnavailable, "{error}");
+    home.client().batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
+    wait_for("the database", PATIENCE, || pool.session(Which::Primary, PURPOSE).ok()?.one(&ONE, &[]).ok());
+    drop(pool);
+    home.client().batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)")).unwrap();
+}
