@@ -55,6 +55,9 @@ db-stop: $(MAINSTAY) ## Stop the embedded database
 db-reset: $(MAINSTAY) ## Delete the embedded database with everything in it
 	@$(MAINSTAY) db reset $(ARGS)
 
+db-seed: postgresql $(MAINSTAY) ## Fill the database with what development needs
+	@$(MAINSTAY) seed
+
 db-psql: $(MAINSTAY) ## Open psql on the configured database
 	@$(MAINSTAY) db psql
 
@@ -100,4 +103,4 @@ fuzz-http: ## Fuzz the HTTP reader for FUZZ_SECONDS (needs cargo-fuzz: make setu
 		-max_total_time=$(FUZZ_SECONDS) -max_len=2048 -dict=http.dict -print_final_stats=1
 
 .PHONY: help run setup postgresql check test migrate migrate-status migrate-create migrate-rollback db-start db-stop \
-	db-reset db-psql install uninstall bench-http bench-migrate bench-db fuzz-http FORCE
+	db-reset db-seed db-psql install uninstall bench-http bench-migrate bench-db fuzz-http FORCE

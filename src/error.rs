@@ -202,6 +202,9 @@ impl From<postgres::Error> for Error {
             // Data that the checks before it let through: a time beyond PostgreSQL's, a number beyond the column's.
             _ if state.code().starts_with("22") => (Code::ValidationError, "a value cannot be kept"),
             SqlState::INSUFFICIENT_PRIVILEGE => (Code::InsufficientPermissions, "the database does not allow this"),
+            SqlState::UNDEFINED_TABLE | SqlState::UNDEFINED_FUNCTION | SqlState::INVALID_SCHEMA_NAME => {
+                (Code::DatabaseUnavailable, "the database is not at this version: run `mainstay migrate`")
+            }
             _ if state.code().starts_with("08") => {
                 (Code::DatabaseUnavailable, "the connection to the database was lost")
             }

@@ -6,6 +6,7 @@ mod support;
 mod harness;
 mod config;
 mod cli;
+mod cli_identity;
 mod tls;
 mod pools;
 mod sessions;

@@ -181,7 +181,11 @@ fn a_server_whose_database_is_away_lives_and_becomes_ready_when_it_comes() {
 fn in_production_a_server_does_not_migrate_and_says_what_to_do() {
     let home = database();
     let url = home.pairs();
-    let serving = Serving::start(&[("DATABASE_URL", &url), ("APP_ENV", "production")]);
+    let serving = Serving::start(&[
+        ("DATABASE_URL", &url),
+        ("APP_ENV", "production"),
+        ("JWT_SECRET", "0f1e2d3c4b5a69788796a5b4c3d2e1f0"),
+    ]);
     wait_for("the reason", PATIENCE, || {
         let (status, body) = serving.get("/ready");
         (status == 503 && body.contains("run `mainstay migrate`")).then_some(())

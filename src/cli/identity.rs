@@ -68,7 +68,9 @@ pub(super) fn create_user(arguments: &Arguments) -> Result<ExitCode> {
     let declared = [text("email").required().max(254).form(Form::EMAIL)];
     check(&declared, [("email".to_owned(), json!(email))].into_iter().collect(), Mode::Create, true)?;
     let role = match (arguments.has("admin"), arguments.value("role")) {
-        (true, Some(_)) => return Err(Failure::Usage("--admin and --role are two ways to say it: give one".to_owned())),
+        (true, Some(_)) => {
+            return Err(Failure::Usage("--admin and --role are two ways to say it: give one".to_owned()));
+        }
         (true, None) => "ADMIN".to_owned(),
         (false, given) => role(given.unwrap_or("USER"))?,
     };
@@ -149,9 +151,7 @@ fn show_key(arguments: &Arguments, row: Value) -> Result<ExitCode> {
 }
 
 pub(super) fn list_keys(arguments: &Arguments) -> Result<ExitCode> {
-    with_session(arguments, |_, session, _| {
-        show(arguments, &admin::list_keys(session, arguments.value("user"))?, KEYS)
-    })
+    with_session(arguments, |_, session, _| show(arguments, &admin::list_keys(session, arguments.value("user"))?, KEYS))
 }
 
 pub(super) fn revoke_key(arguments: &Arguments) -> Result<ExitCode> {

@@ -18,7 +18,7 @@ pub use parse::{Arguments, Parsed};
 
 use crate::config::{Address, Config, Variables};
 use crate::db::cluster::{self, Cluster};
-use crate::error::Error;
+use crate::error::{Code, Error};
 
 /// An option of a command.
 #[derive(Debug)]
@@ -74,7 +74,18 @@ impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Usage(problem) | Failure::Refused(problem) => formatter.write_str(problem),
-            Failure::Failed(error) => error.fmt(formatter),
+            Failure::Failed(error) => {
+                error.fmt(formatter)?;
+                // Whoever runs commands may read what a client of the server may not.
+                match error
+                    .database()
+                    .filter(|_| error.code == Code::InternalError)
+                    .and_then(|cause| cause.as_db_error())
+                {
+                    Some(cause) => write!(formatter, ": {} {}", cause.code().code(), cause.message()),
+                    None => Ok(()),
+                }
+            }
         }
     }
 }

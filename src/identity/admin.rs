@@ -43,9 +43,8 @@ pub fn list_users(statements: &mut dyn Statements) -> Result<Vec<Value>> {
 /// The user with this id or e-mail address.
 pub fn find_user(statements: &mut dyn Statements, user: &str) -> Result<Uuid> {
     let row = statements.maybe(&sql!("identity/users/find"), &[&user])?;
-    row.map(|row| row.get("id")).ok_or_else(|| {
-        Error::new(Code::NotFound, format!("there is no user {user}; `mainstay user list` shows all"))
-    })
+    row.map(|row| row.get("id"))
+        .ok_or_else(|| Error::new(Code::NotFound, format!("there is no user {user}; `mainstay user list` shows all")))
 }
 
 pub fn set_role(statements: &mut dyn Statements, actor: &str, user: &str, role: &str) -> Result<Value> {
@@ -100,11 +99,11 @@ pub fn rotate_key(statements: &mut dyn Statements, actor: &str, key: &str, overl
     let new = key::generate()?;
     let (hash, none) = (new.hash.as_slice(), None::<String>);
     let seconds = overlap.as_secs() as i64;
-    let rows = statements.json(
-        &sql!("identity/api_keys/rotate"),
-        &[&Json(actor), &id, &new.prefix, &hash, &seconds, &none],
-    )?;
-    with_key(first(rows, "the key has been revoked, has expired, or was replaced already")?, &new.key)
+    let row = statements
+        .maybe(&sql!("identity/api_keys/rotate"), &[&Json(actor), &id, &new.prefix, &hash, &seconds, &none])?;
+    let gone = || Error::new(Code::NotFound, "the key has been revoked, has expired, or was replaced already");
+    let row = row.ok_or_else(gone)?;
+    with_key(serde_json::from_str(row.get("object")).unwrap_or_default(), &new.key)
 }
 
 /// The key with this id or prefix.

@@ -124,10 +124,9 @@ fn create(call: &mut Call<'_, '_>) -> Result<Reply> {
     body.insert("prefix".to_owned(), json!(new.prefix));
     body.insert("key_hash".to_owned(), json!(format!("\\x{}", hex(&new.hash))));
     let (body, actor) = (Value::Object(body).to_string(), call.actor());
-    call.write(Many::No, |statements| {
-        let query = sql!("identity/api_keys/insert");
-        show(statements, &query, &[&Json(&actor), &Json(&body)], &new)
-    })
+    let query = sql!("identity/api_keys/insert");
+    let text = crate::resource::as_object(&query);
+    call.write(Many::No, |statements| show(statements, query.name, &text, &[&Json(&actor), &Json(&body)], &new))
 }
 
 fn rotate(call: &mut Call<'_, '_>) -> Result<Reply> {
@@ -140,7 +139,7 @@ fn rotate(call: &mut Call<'_, '_>) -> Result<Reply> {
     call.write(Many::No, |statements| {
         let query = sql!("identity/api_keys/rotate");
         let hash = new.hash.as_slice();
-        show(statements, &query, &[&Json(&actor), &id, &new.prefix, &hash, &overlap, &expires_at], &new)
+        show(statements, query.name, query.text, &[&Json(&actor), &id, &new.prefix, &hash, &overlap, &expires_at], &new)
     })
 }
 
@@ -157,12 +156,12 @@ fn revoke(call: &mut Call<'_, '_>) -> Result<Reply> {
 /// Runs a statement that makes a key, and shows the row with the key in it.
 fn show(
     statements: &mut dyn Statements,
-    query: &sql::Query,
+    name: &str,
+    text: &str,
     parameters: crate::db::Params<'_>,
     new: &NewKey,
 ) -> Result<Reply> {
-    let text = format!("WITH q AS (\n{}\n)\nSELECT to_json(q)::text, q.version, q.id FROM q", query.text);
-    let rows = statements.all_of(query.name, Cow::Owned(text), parameters);
+    let rows = statements.all_of(name, Cow::Borrowed(text), parameters);
     let rows = rows.map_err(|error| explain(error, "identity.api_keys", RULES))?;
     let row = rows.first().ok_or_else(|| {
         Error::new(Code::NotFound, "there is no such API key that is in use and has not been replaced already")

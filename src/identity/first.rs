@@ -64,7 +64,8 @@ fn make_key(config: &Config, statements: &mut dyn Statements) -> Result<()> {
     };
     fs::create_dir_all(folder).map_err(failed)?;
     // The place is made sure of first: a key that nobody learns would be of no use.
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path).map_err(failed)?;
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path).map_err(failed)?;
     let key = admin::create_key(statements, ACTOR, &wanted)?;
     writeln!(file, "{}", key["key"].as_str().unwrap_or_default()).and_then(|()| file.sync_all()).map_err(failed)?;
     log::info!("made an API key with all permissions; it is in {}", path.display());

@@ -156,11 +156,7 @@ struct Engine {
 
 impl Engine {
     fn new(resource: Resource) -> Engine {
-        // PostgreSQL makes the JSON: the shape stands in the SELECT, and nowhere else.
-        let wrap = |query: Option<Query>| {
-            let text = query.map_or("", |query| query.text);
-            format!("WITH q AS (\n{text}\n)\nSELECT to_json(q)::text, q.version, q.id FROM q")
-        };
+        let wrap = |query: Option<Query>| query.map_or(String::new(), |query| as_object(&query));
         Engine {
             get: format!(
                 "SELECT to_json(q)::text, q.version FROM (SELECT * FROM (\n{}\n) AS t WHERE t.id = $1) AS q",
@@ -176,4 +172,10 @@ impl Engine {
     fn field(&self, name: &str) -> Option<&Field> {
         self.fields.iter().find(|field| field.name == name)
     }
+}
+
+/// A statement that changes a row, with the row as an object, its version and its id. PostgreSQL makes the JSON: its shape
+/// stands in the statement, and nowhere else.
+pub fn as_object(query: &Query) -> String {
+    format!("WITH q AS (\n{}\n)\nSELECT to_json(q)::text AS object, q.version, q.id FROM q", query.text)
 }

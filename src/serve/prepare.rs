@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::config::{Address, Config};
-use crate::db::Dialer;
+use crate::config::Config;
+use crate::db::{Database, Dialer, Purpose, Which};
 use crate::error::{Error, Result};
+use crate::identity::first;
 use crate::migrate::{self, Event, Migrations, Options};
 use crate::ops::{Health, Progress};
 
@@ -13,11 +14,11 @@ const RETRY_MIN: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(2);
 
 /// Waits for the database and brings it to the version of this program, or sees whether it is there.
-pub(super) fn prepare(config: &Config, address: &Address, migrations: &Migrations, health: &Health) {
+pub(super) fn prepare(config: &Config, database: &Database, migrations: &Migrations, health: &Health) {
     let mut pause = RETRY_MIN;
     let mut last = String::new();
     loop {
-        let error = match try_prepare(config, address, migrations, health) {
+        let error = match try_prepare(config, database, migrations, health) {
             Ok(()) => return,
             Err(error) => error,
         };
@@ -34,9 +35,9 @@ pub(super) fn prepare(config: &Config, address: &Address, migrations: &Migration
     }
 }
 
-fn try_prepare(config: &Config, address: &Address, migrations: &Migrations, health: &Health) -> Result<()> {
+fn try_prepare(config: &Config, database: &Database, migrations: &Migrations, health: &Health) -> Result<()> {
     let options = [("timezone", "UTC".to_owned()), ("statement_timeout", "0".to_owned())];
-    let dialer = Dialer::new(address, "mainstay/migrate", &options, config.duration("DB_CONNECT_TIMEOUT"))?;
+    let dialer = Dialer::new(database.address(), "mainstay/migrate", &options, config.duration("DB_CONNECT_TIMEOUT"))?;
     let mut client = dialer.dial_unguarded()?;
     if config.auto_migrates() {
         health.set(Progress::Migrating);
@@ -52,6 +53,8 @@ fn try_prepare(config: &Config, address: &Address, migrations: &Migrations, heal
             )));
         }
     }
+    let purpose = Purpose { what: "first start", request: None };
+    first::ensure(config, &mut database.session(Which::Background, purpose)?)?;
     health.set(Progress::Ready);
     log::info!("ready");
     Ok(())

@@ -64,8 +64,8 @@ impl Running {
             threads.len(),
             start.elapsed().as_millis()
         );
-        let (config, address, preparing) = (config.clone(), address.clone(), health.clone());
-        threads.push(spawn("prepare", move || prepare(&config, &address, &migrations, &preparing))?);
+        let (config, preparing) = (config.clone(), health.clone());
+        threads.push(spawn("prepare", move || prepare(&config, &database, &migrations, &preparing))?);
         Ok(Running { server, service, health, threads, listener })
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use mainstay::config::{Config, Variables};
@@ -68,6 +69,11 @@ impl App {
         let variables = self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let config = Config::from(&Variables::of(variables), |path| std::fs::read_to_string(path)).unwrap();
         Running::start(&config, &self.database.address()).unwrap()
+    }
+
+    /// Where it keeps files of its own.
+    pub fn data(&self) -> &Path {
+        self.variables.iter().find(|(name, _)| name == "MAINSTAY_DATA").map(|(_, value)| Path::new(value)).unwrap()
     }
 
     /// Another server on the same database, with the same settings.

@@ -20,38 +20,46 @@ old AS (
         k.name,
         k.permissions,
         k.metadata
+),
+new AS (
+    INSERT INTO identity.api_keys (
+        id,
+        user_id,
+        name,
+        prefix,
+        key_hash,
+        permissions,
+        expires_at,
+        metadata
+    )
+    SELECT
+        old.replaced_by,
+        old.user_id,
+        old.name,
+        $3,
+        $4,
+        old.permissions,
+        $6::text::timestamptz,
+        old.metadata
+    FROM old
+    RETURNING
+        id,
+        user_id,
+        name,
+        prefix,
+        permissions,
+        expires_at,
+        revoked_at,
+        replaced_by,
+        last_used_at,
+        metadata,
+        version,
+        created_at,
+        updated_at
 )
-INSERT INTO identity.api_keys (
-    id,
-    user_id,
-    name,
-    prefix,
-    key_hash,
-    permissions,
-    expires_at,
-    metadata
-)
+-- As JSON here: a statement that begins like this cannot be put into another.
 SELECT
-    old.replaced_by,
-    old.user_id,
-    old.name,
-    $3,
-    $4,
-    old.permissions,
-    $6::text::timestamptz,
-    old.metadata
-FROM old
-RETURNING
-    id,
-    user_id,
-    name,
-    prefix,
-    permissions,
-    expires_at,
-    revoked_at,
-    replaced_by,
-    last_used_at,
-    metadata,
-    version,
-    created_at,
-    updated_at
+    to_json(new)::text AS object,
+    new.version,
+    new.id
+FROM new
