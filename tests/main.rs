@@ -18,3 +18,4 @@ mod sql;
 mod serve;
 mod deployment;
 mod api;
+mod openapi;

@@ -16,6 +16,8 @@ mod call;
 mod idempotency;
 pub mod batch;
 mod service;
+pub mod openapi;
+pub mod types;
 
 pub use call::{Call, Many, Preferences, Timing};
 pub use caller::{Caller, Credential, Permission, Role, covers};
