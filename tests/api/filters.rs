@@ -99,16 +99,42 @@ fn every_operator_does_what_it_says_on_every_kind_of_field_that_has_it() {
 fn what_is_no_filter_is_named_with_what_there_is() {
     let zoo = zoo();
     for filter in [
-        "nonsense=1", "parts=1", "version=1", "name__like=x", "name__=x", "name__gt__gt=x", "__gt=1", "=1", "name.x=1",
-        "shape.edges=4", "anything.a=1", "about=1", "about.=1", "about__contains=1", "about__in=1", "count__contains=1",
-        "is_alive__gt=true", "color__lt=red", "days__in=mo", "days__contains=mo", "tags__gt=a", "NAME=x", "name%00=x",
-        "name;drop=x", "\"name\"=1", "limit__gt=1", "cursor__null=true",
+        "nonsense=1",
+        "parts=1",
+        "version=1",
+        "name__like=x",
+        "name__=x",
+        "name__gt__gt=x",
+        "__gt=1",
+        "=1",
+        "name.x=1",
+        "shape.edges=4",
+        "anything.a=1",
+        "about=1",
+        "about.=1",
+        "about__contains=1",
+        "about__in=1",
+        "count__contains=1",
+        "is_alive__gt=true",
+        "color__lt=red",
+        "days__in=mo",
+        "days__contains=mo",
+        "tags__gt=a",
+        "NAME=x",
+        "name%00=x",
+        "name;drop=x",
+        "\"name\"=1",
+        "limit__gt=1",
+        "cursor__null=true",
     ] {
         let filter = filter.replace('"', "%22");
         let answer = zoo.client.get(&format!("/api/specimens?{filter}")).refuse(400, "MALFORMED_REQUEST");
         if !filter.contains("%00") {
             let detail = answer.json()["detail"].to_string();
-            assert!(detail.contains("is not known here; there are id, created_at, updated_at, name, count"), "{detail}");
+            assert!(
+                detail.contains("is not known here; there are id, created_at, updated_at, name, count"),
+                "{detail}"
+            );
         }
     }
     for sort in ["nonsense", "count", "", "-", "--name", "name,size", "name desc", "about"] {
@@ -157,8 +183,28 @@ fn a_value_that_cannot_be_one_is_refused_with_what_would_be() {
 fn a_filter_takes_every_text_for_what_it_is() {
     let zoo = Specimens::serve();
     let texts = [
-        "100%", "100x", "a_b", "axb", r"back\slash", "back_slash", "it's", "\"quoted\"", "'; DROP TABLE app.specimens; --",
-        "$1", "a,b", "😀", "ß", "\u{202e}rtl", "{}", "null", " space ", "tab\there", "line\nbreak", "+plus", "a&b=c", "#",
+        "100%",
+        "100x",
+        "a_b",
+        "axb",
+        r"back\slash",
+        "back_slash",
+        "it's",
+        "\"quoted\"",
+        "'; DROP TABLE app.specimens; --",
+        "$1",
+        "a,b",
+        "😀",
+        "ß",
+        "\u{202e}rtl",
+        "{}",
+        "null",
+        " space ",
+        "tab\there",
+        "line\nbreak",
+        "+plus",
+        "a&b=c",
+        "#",
     ];
     for text in texts {
         zoo.make(&json!({ "name": text }));
@@ -189,7 +235,9 @@ fn a_filter_of_ten_thousand_characters_is_too_long_a_line_and_one_of_six_thousan
 fn what_is_not_rightly_encoded_is_refused() {
     let app = App::start();
     let admin = app.admin().client;
-    for query in ["name=%", "name=%4", "name=%zz", "name=%ff", "name=%c3%28", "name=%00", "name=a%00b", "%ff=1", "limit=%ff"] {
+    for query in
+        ["name=%", "name=%4", "name=%zz", "name=%ff", "name=%c3%28", "name=%00", "name=a%00b", "%ff=1", "limit=%ff"]
+    {
         admin.get(&format!("/api/teams?{query}")).refuse(400, "MALFORMED_REQUEST");
     }
     admin.get("/api/teams/%ff").refuse(400, "MALFORMED_REQUEST");
@@ -208,6 +256,9 @@ fn an_address_is_found_in_either_case_and_an_ip_address_in_any_form() {
         assert_eq!(super::column(&page, "email"), ["Some.Body@Example.org"], "{filter}");
     }
     app.logged_in("USER");
-    assert_eq!(super::column(&admin.get("/api/sessions?ip_address=127.0.0.1").expect(200).json(), "revoked_at").len(), 1);
+    assert_eq!(
+        super::column(&admin.get("/api/sessions?ip_address=127.0.0.1").expect(200).json(), "revoked_at").len(),
+        1
+    );
     assert_eq!(super::column(&admin.get("/api/sessions?ip_address=::1").expect(200).json(), "revoked_at").len(), 0);
 }

@@ -62,7 +62,8 @@ fn a_walk_meets_every_row_once_in_order_by_every_sort_both_ways_whatever_the_lim
 #[test]
 fn a_walk_meets_every_row_that_is_there_all_the_time_once_while_others_come_and_go() {
     let zoo = Specimens::serve();
-    let stays: Vec<String> = (0..40).map(|index| zoo.make(&json!({ "name": format!("stays {}", index % 7) }))).collect();
+    let stays: Vec<String> =
+        (0..40).map(|index| zoo.make(&json!({ "name": format!("stays {}", index % 7) }))).collect();
     let is_over = AtomicBool::new(false);
     let disturb = |index: usize| {
         while !is_over.load(Ordering::Relaxed) {
@@ -108,7 +109,8 @@ fn pages_have_numbers_too_to_a_depth_of_ten_thousand_rows() {
         assert_eq!(page["page"]["page"], json!(number));
     }
     zoo.client.get("/api/specimens?limit=200&page=51").expect(200);
-    for query in ["limit=200&page=52", "page=0", "page=-1", "page=x", "page=10001&limit=1", "page=99999999999999999999"] {
+    for query in ["limit=200&page=52", "page=0", "page=-1", "page=x", "page=10001&limit=1", "page=99999999999999999999"]
+    {
         zoo.client.get(&format!("/api/specimens?{query}")).refuse(400, "MALFORMED_REQUEST");
     }
 }
@@ -119,7 +121,9 @@ fn a_limit_is_from_one_to_two_hundred_and_no_word_is_given_twice() {
     for (limit, status) in [("1", 200), ("200", 200), ("0", 400), ("201", 400), ("-1", 400), ("1e2", 400), ("", 400)] {
         assert_eq!(zoo.client.get(&format!("/api/specimens?limit={limit}")).status, status, "{limit}");
     }
-    for query in ["limit=1&limit=2", "sort=id&sort=id", "total=true&total=true", "total=yes", "total=", "fields=id&fields=id"] {
+    for query in
+        ["limit=1&limit=2", "sort=id&sort=id", "total=true&total=true", "total=yes", "total=", "fields=id&fields=id"]
+    {
         zoo.client.get(&format!("/api/specimens?{query}")).refuse(400, "MALFORMED_REQUEST");
     }
 }
@@ -165,7 +169,8 @@ fn a_cursor_that_was_not_given_out_for_this_order_is_refused() {
     for cursor in tampered {
         zoo.client.get(&format!("/api/specimens?sort=name&cursor={cursor}")).refuse(400, "MALFORMED_REQUEST");
     }
-    for (sort, value) in [("size", "x"), ("size", "1.5"), ("created_at", "x"), ("created_at", "infinity"), ("id", "1")] {
+    for (sort, value) in [("size", "x"), ("size", "1.5"), ("created_at", "x"), ("created_at", "infinity"), ("id", "1")]
+    {
         let cursor = make(json!([sort, value, id]));
         zoo.client.get(&format!("/api/specimens?sort={sort}&cursor={cursor}")).refuse(400, "MALFORMED_REQUEST");
     }

@@ -155,8 +155,8 @@ fn specimens() -> Resource {
     Resource {
         fields: fields(),
         filters: &[
-            "name", "count", "size", "is_alive", "found_at", "owner", "address", "color", "days", "tags", "about", "shape",
-            "anything",
+            "name", "count", "size", "is_alive", "found_at", "owner", "address", "color", "days", "tags", "about",
+            "shape", "anything",
         ],
         sorts: &["name", "size"],
         insert: Some(statement(
