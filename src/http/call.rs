@@ -1,6 +1,7 @@
 //! A call: a request that has been admitted, and everything its handler may need.
 
 use std::cell::Cell;
+use std::io::Read;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -110,11 +111,7 @@ impl<'a> Call<'a, '_> {
             }
             Source::Request(request) => {
                 check_type(request.header("Content-Type"))?;
-                let mut bytes = Vec::with_capacity(request.body_length().unwrap_or(0).min(1 << 20));
-                request.as_reader().read_to_end(&mut bytes).map_err(|error| {
-                    Error::new(Code::MalformedRequest, "the body did not come to its end").because(error)
-                })?;
-                json::parse(&bytes)?
+                json::parse(&read(request)?)?
             }
         };
         if self.header("Idempotency-Key").is_some() {
@@ -308,6 +305,24 @@ fn add(time: &Cell<Duration>, since: Instant) {
 
 fn malformed(message: &str) -> Error {
     Error::new(Code::MalformedRequest, message)
+}
+
+/// Bytes of a body.
+const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// The body, if it is not too long. What was announced as too long is not even begun.
+fn read(request: &mut Request) -> Result<Vec<u8>> {
+    let too_large = || Error::new(Code::PayloadTooLarge, format!("the body must have at most {BODY_BYTES_MAX} bytes"));
+    let length = request.body_length().unwrap_or(0);
+    if length > BODY_BYTES_MAX {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::with_capacity(length);
+    let mut reader = request.as_reader().take(BODY_BYTES_MAX as u64 + 1);
+    reader
+        .read_to_end(&mut bytes)
+        .map_err(|error| Error::new(Code::MalformedRequest, "the body did not come to its end").because(error))?;
+    if bytes.len() > BODY_BYTES_MAX { Err(too_large()) } else { Ok(bytes) }
 }
 
 /// A body must say that it is JSON, so that no form of another site can be one.
