@@ -14,6 +14,7 @@ pub mod http;
 pub mod resource;
 pub mod secret;
 pub mod identity;
+pub mod telemetry;
 pub mod ops;
 pub mod serve;
 pub mod cli;

@@ -34,6 +34,9 @@ pub enum Credentials<'a> {
 /// Finds out who shows these credentials.
 pub type Admission = Box<dyn Fn(Credentials<'_>) -> Result<Arc<Caller>> + Send + Sync>;
 
+/// Is told of each request when its reply has been sent. The thread that answers requests waits for it.
+pub type Observer = Box<dyn Fn(&Exchange) + Send + Sync>;
+
 /// How a service is made.
 pub struct ServiceOptions {
     pub database: Database,
@@ -43,6 +46,7 @@ pub struct ServiceOptions {
     pub proxies: Networks,
     pub cors: Cors,
     pub logs_json: bool,
+    pub observer: Option<Observer>,
 }
 
 /// Everything that answers requests.
@@ -54,6 +58,7 @@ pub struct Service {
     proxies: Networks,
     cors: Cors,
     logs_json: bool,
+    observer: Option<Observer>,
 }
 
 /// Longer user agents are cut.
@@ -69,6 +74,7 @@ impl Service {
             proxies: options.proxies,
             cors: options.cors,
             logs_json: options.logs_json,
+            observer: options.observer,
         })
     }
 
@@ -91,6 +97,9 @@ impl Service {
         let address = client(&self.proxies, &request);
         let timing = Timing::default();
         let mut exchange = Exchange::new(request_id, address, request.method());
+        if self.observer.is_some() {
+            exchange.user_agent = user_agent(&request);
+        }
         let answer = AssertUnwindSafe(|| self.answer(&mut request, address, &timing, &mut exchange));
         let result = catch_unwind(answer).unwrap_or_else(|panic| Err(Error::internal(panic_message(&*panic))));
         let reply = result.unwrap_or_else(|error| {
@@ -102,6 +111,9 @@ impl Service {
         let sent = send(request, reply, &request_id, &timing, start);
         exchange.finish(sent, start.elapsed());
         exchange.log(self.logs_json);
+        if let Some(observer) = &self.observer {
+            observer(&exchange);
+        }
     }
 
     fn answer<'a>(

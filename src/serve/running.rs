@@ -12,10 +12,11 @@ use super::table::endpoints;
 use crate::config::{Address, Config, Networks};
 use crate::db::{Database, Dialer, Listener};
 use crate::error::{Error, Result};
-use crate::http::{Cors, Rates, Service, ServiceOptions};
+use crate::http::{Cors, Exchange, Observer, Rates, Service, ServiceOptions};
 use crate::identity::{self, Identity};
 use crate::migrate::Source;
 use crate::ops::Health;
+use crate::telemetry::Recorder;
 
 /// Fewer threads are not worth saving.
 const THREADS_MIN: u32 = 16;
@@ -27,6 +28,7 @@ pub struct Running {
     health: Arc<Health>,
     threads: Vec<JoinHandle<()>>,
     listener: Listener,
+    recorder: Option<Arc<Recorder>>,
 }
 
 impl Running {
@@ -37,6 +39,10 @@ impl Running {
         let migrations = Source::configured(config).read()?;
         let health = Arc::new(Health::new(database.clone(), config.boolean("DB_HEALTH_CHECK_ENABLED") != Some(false)));
         let identity = Identity::new(config, database.clone())?;
+        let recorder = match config.boolean("ACCESS_LOG_TABLE") {
+            Some(false) => None,
+            _ => Some(Arc::new(Recorder::start(database.clone())?)),
+        };
         let service = Arc::new(Service::new(ServiceOptions {
             endpoints: endpoints(config, &identity, &health),
             admission: identity::admission(&identity),
@@ -44,6 +50,9 @@ impl Running {
             proxies: Networks::parse(config.text("TRUSTED_PROXIES").unwrap_or_default()).map_err(Error::internal)?,
             cors: Cors::new(config.text("CORS_ORIGINS").unwrap_or_default()),
             logs_json: config.text("LOG_FORMAT") == Some("json"),
+            observer: recorder
+                .clone()
+                .map(|recorder| Box::new(move |exchange: &Exchange| recorder.note(exchange)) as Observer),
             database: database.clone(),
         })?);
         let dialer = Dialer::new(address, "mainstay/listen", &[], config.duration("DB_CONNECT_TIMEOUT"))?;
@@ -58,7 +67,7 @@ impl Running {
         );
         let (config, preparing) = (config.clone(), health.clone());
         threads.push(spawn("prepare", move || prepare(&config, &database, &migrations, &preparing))?);
-        Ok(Running { server, service, health, threads, listener })
+        Ok(Running { server, service, health, threads, listener, recorder })
     }
 
     /// Where it listens.
@@ -68,6 +77,11 @@ impl Running {
 
     pub fn service(&self) -> &Service {
         &self.service
+    }
+
+    /// What writes the access log, unless that is switched off.
+    pub fn recorder(&self) -> Option<&Recorder> {
+        self.recorder.as_deref()
     }
 
     /// Stops: no new requests, those that run may finish within `time`, then everything else.
@@ -82,6 +96,9 @@ impl Running {
             let _ = thread.join();
         }
         drop(self.listener);
+        // Nobody calls any more: what has been noted is written.
+        drop(self.service);
+        drop(self.recorder);
     }
 }
 

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::http::{Endpoint, batch, openapi};
 use crate::identity::{self, Identity};
 use crate::ops::{self, Health};
+use crate::telemetry;
 
 /// All endpoints.
 pub fn endpoints(config: &Config, identity: &Arc<Identity>, health: &Arc<Health>) -> Vec<Endpoint> {
@@ -16,6 +17,7 @@ pub fn endpoints(config: &Config, identity: &Arc<Identity>, health: &Arc<Health>
     let mut endpoints = ops::endpoints(health, is_open);
     endpoints.push(openapi::endpoint());
     endpoints.extend(identity::endpoints(identity));
+    endpoints.extend(telemetry::endpoints());
     endpoints.push(batch::endpoint());
     endpoints
 }
