@@ -4,6 +4,8 @@ mod specimen;
 mod resources;
 mod filters;
 mod lists;
+mod bodies;
+mod writes;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
