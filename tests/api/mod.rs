@@ -6,6 +6,10 @@ mod filters;
 mod lists;
 mod bodies;
 mod writes;
+mod idempotency;
+mod trials;
+mod batches;
+mod protocol;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
