@@ -10,6 +10,10 @@ mod idempotency;
 mod trials;
 mod batches;
 mod protocol;
+mod errors;
+mod logins;
+mod accounts;
+mod keys;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
