@@ -112,7 +112,9 @@ fn a_key_ends_on_every_server_at_once_when_it_is_revoked_deleted_or_over_or_its_
         let made = make(&user.client, &["read:*"]).expect(201).json();
         let here = with_key(&app, &made);
         let there = another.client(&here);
-        [&here, &there].map(|client| client.get("/api/auth/me").expect(200));
+        for client in [&here, &there] {
+            client.get("/api/auth/me").expect(200);
+        }
         (user, made, here, there)
     };
     let (user, made, here, there) = enter();
@@ -179,7 +181,9 @@ fn a_rotated_key_works_beside_its_successor_for_as_long_as_was_asked() {
         (&old["name"], &old["permissions"], &old["user_id"])
     );
     assert_ne!((&new["id"], &new["key"]), (&old["id"], &old["key"]));
-    [&old, &new].map(|made| with_key(&app, made).get("/api/teams").expect(200));
+    for made in [&old, &new] {
+        with_key(&app, made).get("/api/teams").expect(200);
+    }
     let row = user.client.get(&path(&old)).expect(200).json();
     assert!(row["replaced_by"] == new["id"] && row["expires_at"].is_string(), "{row}");
     rotate(&old, json!({})).refuse(404, "NOT_FOUND");

@@ -14,6 +14,9 @@ mod errors;
 mod logins;
 mod accounts;
 mod keys;
+mod permissions;
+mod tokens;
+mod isolation;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
