@@ -97,10 +97,14 @@ bench-db: postgresql ## Measure one row by key through pool and session against 
 	@cd tests/bench && cargo build --release --quiet --locked --bins
 	@tests/bench/target/release/bench-db $(ARGS)
 
+bench-api: postgresql $(RELEASE) ## Measure requests through the whole API against axum and pgbench (needs wrk: make setup)
+	@cd tests/bench && cargo build --release --quiet --locked --bins
+	@tests/bench/target/release/bench-api --mainstay $(RELEASE) $(ARGS)
+
 FUZZ_SECONDS ?= 60
 fuzz-http: ## Fuzz the HTTP reader for FUZZ_SECONDS (needs cargo-fuzz: make setup)
 	cd $(HTTP)/fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run reader -- \
 		-max_total_time=$(FUZZ_SECONDS) -max_len=2048 -dict=http.dict -print_final_stats=1
 
 .PHONY: help run setup postgresql check test migrate migrate-status migrate-create migrate-rollback db-start db-stop \
-	db-reset db-seed db-psql install uninstall bench-http bench-migrate bench-db fuzz-http FORCE
+	db-reset db-seed db-psql install uninstall bench-http bench-migrate bench-db bench-api fuzz-http FORCE

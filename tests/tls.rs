@@ -176,3 +176,22 @@ fn the_binary_takes_mode_and_authority_from_its_settings() {
     assert_eq!(run("127.0.0.1", "verify-ca").code(), 0);
     assert!(run("localhost", "disable").said().contains("DB_SSL_MODE=require"));
 }
+
+#[test]
+fn a_server_that_is_only_known_by_its_address_is_reached_like_any_other() {
+    let (file, port) = (secure().authority.file(), secure().server.port);
+    let address = |mode: &str| {
+        let pairs = format!("hostaddr=127.0.0.1 port={port} user=postgres dbname=postgres sslmode={mode}");
+        let mut address = Address::parse(&pairs).unwrap();
+        address.root_cert = Some(file.clone());
+        address
+    };
+    assert_eq!((connect(&address("disable")), connect(&address("verify-ca"))), (Ok(false), Ok(true)));
+    says(&connect(&address("verify-full")), &["127.0.0.1"]);
+}
+
+#[test]
+fn a_socket_that_is_not_there_is_named() {
+    let nowhere = Address::unix(&folder("nowhere"), "postgres", "postgres");
+    says(&connect(&nowhere), &["nowhere/.s.PGSQL.5432", "No such file"]);
+}

@@ -4,6 +4,7 @@
 
 mod config;
 mod database;
+mod document;
 mod identity;
 mod migrate;
 mod parse;
@@ -228,6 +229,11 @@ pub const COMMANDS: &[Command] = &[
         details: "Refuses in production.",
         ..command("seed", "Make what development needs: an administrator whose password is known.", identity::seed)
     },
+    Command {
+        details: "It is what a server with the same settings answers to GET /openapi.json.",
+        ..command("openapi", "Print the OpenAPI 3.1 document of the API.", document::openapi)
+    },
+    command("types", "Print the types of the API, for TypeScript.", document::types),
 ];
 
 /// Runs what the arguments say.

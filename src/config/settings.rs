@@ -222,6 +222,7 @@ pub const SETTINGS: &[Group] = &[
                 Value("false"),
                 "Whether metrics and details of health are open to everybody in production, too.",
             ),
+            setting("LOG_ACCESS", Kind::Boolean, Value("true"), "Whether each request has a line in the log."),
             setting("LOG_FORMAT", Kind::Choice(&["text", "json"]), Value("text"), "How lines of the log look."),
         ],
     },

@@ -70,6 +70,21 @@ impl Checker {
         for field in fields {
             self.field(prefix, field, body);
         }
+        self.partners(prefix, fields, body);
+    }
+
+    /// What belongs together is given together, where it is given at all. Of an object that is there, the other may be
+    /// there already.
+    fn partners(&mut self, prefix: &str, fields: &[Field], body: &Map<String, Value>) {
+        if self.mode == Mode::Merge {
+            return;
+        }
+        let is_given = |name: &str| body.get(name).is_some_and(|value| !value.is_null());
+        for field in fields.iter().filter(|field| is_given(&field.name)) {
+            if let Some(partner) = field.partner.filter(|partner| !is_given(partner)) {
+                self.fault(format!("{prefix}{partner}"), format!("must be given with {}", field.name));
+            }
+        }
     }
 
     fn field(&mut self, prefix: &str, field: &Field, body: &mut Map<String, Value>) {

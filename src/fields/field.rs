@@ -91,6 +91,12 @@ pub struct Field {
     pub is_nullable: bool,
     pub default: Option<Value>,
     pub unit: Option<&'static str>,
+    /// Whether replies may leave it out.
+    pub is_sometimes: bool,
+    /// Whether replies may show null instead of it.
+    pub is_veiled: bool,
+    /// The field without which it makes no sense, and the other way round.
+    pub partner: Option<&'static str>,
 }
 
 fn field(name: impl Into<Text>, kind: Kind) -> Field {
@@ -104,6 +110,9 @@ fn field(name: impl Into<Text>, kind: Kind) -> Field {
         is_nullable: true,
         default: None,
         unit: None,
+        is_sometimes: false,
+        is_veiled: false,
+        partner: None,
     }
 }
 
@@ -233,6 +242,24 @@ impl Field {
 
     pub fn admin_writes(mut self) -> Field {
         self.access = Access::AdminWrites;
+        self
+    }
+
+    /// Replies have it only where there is something to say.
+    pub fn sometimes(mut self) -> Field {
+        self.is_sometimes = true;
+        self
+    }
+
+    /// Replies have null instead of it while it is secret, though it is never null itself.
+    pub fn veiled(mut self) -> Field {
+        self.is_veiled = true;
+        self
+    }
+
+    /// It and the other field are both given, or neither is. Both must say so.
+    pub fn with(mut self, partner: &'static str) -> Field {
+        self.partner = Some(partner);
         self
     }
 

@@ -49,10 +49,18 @@ impl Form {
         check: is_line,
     };
 
+    /// A password. bcrypt counts bytes, which no schema does, beside the characters that the field limits.
+    pub const PASSWORD: Form = Form {
+        format: Some("password"),
+        pattern: None,
+        expected: "at most 71 bytes long",
+        check: |text| text.len() <= 71,
+    };
+
     /// A telephone number, as people write them.
     pub const PHONE: Form = Form {
         format: None,
-        pattern: Some(r"^\+?[0-9][0-9 ()./-]*$"),
+        pattern: Some(r"^\+?[0-9][0-9 ()./-]{2,31}$"),
         expected: "a telephone number",
         check: is_phone,
     };
@@ -60,7 +68,7 @@ impl Form {
     /// A permission: `admin`, `read:tasks`, `write:*`.
     pub const PERMISSION: Form = Form {
         format: None,
-        pattern: Some(r"^(admin|(read|write):(\*|[a-z][a-z0-9_-]*))$"),
+        pattern: Some(r"^(admin|(read|write):(\*|[a-z][a-z0-9_-]{0,62}))$"),
         expected: "admin, read:<collection>, write:<collection>, read:* or write:*",
         check: is_permission,
     };
@@ -96,14 +104,16 @@ fn is_line(text: &str) -> bool {
 
 fn is_phone(text: &str) -> bool {
     let rest = text.strip_prefix('+').unwrap_or(text);
-    rest.starts_with(|first: char| first.is_ascii_digit())
+    (3..=32).contains(&rest.len())
+        && rest.starts_with(|first: char| first.is_ascii_digit())
         && rest.bytes().all(|byte| byte.is_ascii_digit() || b" ()./-".contains(&byte))
 }
 
 fn is_permission(text: &str) -> bool {
     let Some((verb, collection)) = text.split_once(':') else { return text == "admin" };
     let is_name = |name: &str| {
-        name.starts_with(|first: char| first.is_ascii_lowercase())
+        name.len() <= 63
+            && name.starts_with(|first: char| first.is_ascii_lowercase())
             && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte))
     };
     matches!(verb, "read" | "write") && (collection == "*" || is_name(collection))

@@ -12,4 +12,4 @@ pub use check::{Mode, check};
 pub use field::{Access, Field, Kind};
 pub use field::{boolean, choice, inet, integer, json, list, object, record, set, text, timestamp, uuid};
 pub use form::{Form, is_date, is_timestamp};
-pub use schema::{object_schema, schema};
+pub use schema::{object_schema, value_schema};

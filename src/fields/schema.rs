@@ -1,4 +1,9 @@
 //! The JSON Schema of fields, as OpenAPI 3.1 has it.
+//!
+//! Of what replies show, it says the type and nothing about bounds: rows may be older than a bound. Of what requests send,
+//! it says all that `check` checks, so that whoever follows it is not refused.
+
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
@@ -9,52 +14,75 @@ use super::field::{Access, Field, Kind};
 pub fn object_schema<'a>(fields: impl IntoIterator<Item = &'a Field>, mode: Option<Mode>) -> Value {
     let mut properties = Map::new();
     let mut required = Vec::new();
-    for field in fields {
-        let is_there = match mode {
-            None => field.is_shown(),
-            Some(Mode::Create) => field.is_taken(),
-            Some(_) => field.is_taken() && !field.is_fixed,
-        };
-        if !is_there {
-            continue;
-        }
+    let mut pairs = BTreeSet::new();
+    for field in fields.into_iter().filter(|field| is_there(field, mode)) {
         let is_needed = match mode {
-            None => true,
+            None => !field.is_sometimes,
             Some(Mode::Merge) => false,
             Some(_) => field.is_required,
         };
         if is_needed {
             required.push(field.name.clone());
         }
-        properties.insert(field.name.clone().into_owned(), schema(field));
+        if let (Some(partner), Some(Mode::Create | Mode::Replace)) = (field.partner, mode) {
+            let name: &str = &field.name;
+            pairs.insert([name.min(partner), name.max(partner)]);
+        }
+        properties.insert(field.name.clone().into_owned(), property(field, mode));
     }
     let mut object = json!({ "type": "object", "properties": properties, "additionalProperties": false });
     if !required.is_empty() {
         object["required"] = json!(required);
     }
+    let pairs: Vec<Value> = pairs.into_iter().map(both_or_none).collect();
+    if !pairs.is_empty() {
+        object["allOf"] = json!(pairs);
+    }
     object
 }
 
-/// The schema of one field.
-pub fn schema(field: &Field) -> Value {
-    let mut schema = kind_schema(&field.kind);
-    if field.is_nullable {
+fn is_there(field: &Field, mode: Option<Mode>) -> bool {
+    match mode {
+        None => field.is_shown(),
+        Some(Mode::Create) => field.is_taken(),
+        Some(_) => field.is_taken() && !field.is_fixed,
+    }
+}
+
+/// Both fields have a value, or neither has.
+fn both_or_none([one, other]: [&str; 2]) -> Value {
+    let (given, empty) = (json!({ "not": { "type": "null" } }), json!({ "type": "null" }));
+    json!({ "anyOf": [
+        { "properties": { one: given, other: given }, "required": [one, other] },
+        { "properties": { one: empty, other: empty } },
+    ] })
+}
+
+/// The schema of one field, with what there is to say about it.
+fn property(field: &Field, mode: Option<Mode>) -> Value {
+    let mut schema = kind_schema(&field.kind, mode);
+    if field.is_nullable || (field.is_veiled && mode.is_none()) {
         schema = nullable(schema);
     }
-    let mut help = field.help.clone().into_owned();
-    if let Some(unit) = field.unit {
-        help = format!("{help} In {unit}.").trim_start().to_owned();
+    let mut help = vec![field.help.clone().into_owned()];
+    help.extend(field.unit.map(|unit| format!("In {unit}.")));
+    if mode.is_some() && field.access == Access::AdminWrites {
+        help.push("Only administrators set it.".to_owned());
     }
-    if field.access == Access::AdminWrites {
-        help = format!("{help} Only administrators set it.").trim_start().to_owned();
+    let help = help.join(" ");
+    if !help.trim().is_empty() {
+        schema["description"] = json!(help.trim());
     }
-    if !help.is_empty() {
-        schema["description"] = json!(help);
-    }
-    if let Some(default) = &field.default {
+    // What a change leaves out stays as it is.
+    if let (Some(default), Some(Mode::Create | Mode::Replace)) = (&field.default, mode) {
         schema["default"] = default.clone();
     }
     schema
+}
+
+/// The schema of a value that a request sends, on its own.
+pub fn value_schema(kind: &Kind) -> Value {
+    kind_schema(kind, Some(Mode::Create))
 }
 
 fn nullable(mut schema: Value) -> Value {
@@ -70,21 +98,25 @@ fn nullable(mut schema: Value) -> Value {
     }
 }
 
-fn kind_schema(kind: &Kind) -> Value {
+fn kind_schema(kind: &Kind, mode: Option<Mode>) -> Value {
+    let is_sent = mode.is_some();
     match kind {
         Kind::Text { min, max, form } => {
-            let mut schema = json!({ "type": "string", "minLength": min, "maxLength": max });
-            if let Some(form) = form {
-                if let Some(format) = form.format {
-                    schema["format"] = json!(format);
-                }
-                if let Some(pattern) = form.pattern {
-                    schema["pattern"] = json!(pattern);
-                }
+            let mut schema = json!({ "type": "string" });
+            if is_sent {
+                schema["minLength"] = json!(min);
+                schema["maxLength"] = json!(max);
+            }
+            if let Some(format) = form.and_then(|form| form.format) {
+                schema["format"] = json!(format);
+            }
+            if let Some(pattern) = form.and_then(|form| form.pattern).filter(|_| is_sent) {
+                schema["pattern"] = json!(pattern);
             }
             schema
         }
-        Kind::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
+        Kind::Integer { min, max } if is_sent => json!({ "type": "integer", "minimum": min, "maximum": max }),
+        Kind::Integer { .. } => json!({ "type": "integer" }),
         Kind::Boolean => json!({ "type": "boolean" }),
         Kind::Timestamp => json!({ "type": "string", "format": "date-time" }),
         Kind::Uuid => json!({ "type": "string", "format": "uuid" }),
@@ -93,12 +125,19 @@ fn kind_schema(kind: &Kind) -> Value {
         Kind::Set(words) => {
             json!({ "type": "array", "items": { "type": "string", "enum": words }, "uniqueItems": true })
         }
-        Kind::List { item, max } => json!({ "type": "array", "items": kind_schema(item), "maxItems": max }),
+        Kind::List { item, max } => list(kind_schema(item, mode), *max, is_sent),
         Kind::Object => json!({ "type": "object" }),
-        Kind::Record(fields) => object_schema(fields, Some(Mode::Create)),
-        Kind::Records { fields, max } => {
-            json!({ "type": "array", "items": object_schema(fields, Some(Mode::Create)), "maxItems": max })
-        }
+        Kind::Record(fields) => object_schema(fields, mode.map(|_| Mode::Create)),
+        Kind::Records { fields, max } => list(object_schema(fields, mode.map(|_| Mode::Create)), *max, is_sent),
+        Kind::Json if is_sent => json!({ "type": ["array", "boolean", "number", "object", "string"] }),
         Kind::Json => json!({}),
     }
+}
+
+fn list(item: Value, max: usize, is_sent: bool) -> Value {
+    let mut schema = json!({ "type": "array", "items": item });
+    if is_sent {
+        schema["maxItems"] = json!(max);
+    }
+    schema
 }

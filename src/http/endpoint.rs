@@ -8,7 +8,7 @@ use super::call::Call;
 use super::caller::Permission;
 use super::reply::Reply;
 use crate::db::Which;
-use crate::error::Result;
+use crate::error::{Code, Result};
 use crate::fields::{Field, Mode};
 
 /// The methods that endpoints have; HEAD is a GET whose body is not sent.
@@ -107,6 +107,13 @@ pub struct Endpoint {
     pub input: Option<(Vec<Field>, Mode)>,
     pub status: u16,
     pub output: Output,
+    /// What input and output are called as types; empty where they are called after the endpoint.
+    pub input_name: String,
+    pub output_name: String,
+    /// Other replies that are no errors, or errors that look like no other.
+    pub others: Vec<(u16, Output)>,
+    /// Errors beside those that follow from the rest of the declaration.
+    pub codes: Vec<Code>,
     pub parameters: Vec<Parameter>,
     /// Rows belong to users: others' are hidden by row-level security.
     pub is_guarded: bool,
@@ -115,6 +122,10 @@ pub struct Endpoint {
     pub is_write: bool,
     /// Whether `If-Match` and `If-None-Match` mean something.
     pub has_version: bool,
+    /// Whether `If-Match` is demanded.
+    pub needs_match: bool,
+    /// Whether its handler needs the database.
+    pub uses_database: bool,
     pub handler: Handler,
 }
 
@@ -138,10 +149,16 @@ fn endpoint(verb: Verb, path: impl Into<String>, access: Access, handler: Box<Ac
         input: None,
         status: 200,
         output: Output::Nothing,
+        input_name: String::new(),
+        output_name: String::new(),
+        others: Vec::new(),
+        codes: Vec::new(),
         parameters: Vec::new(),
         is_guarded: false,
         is_write: false,
         has_version: false,
+        needs_match: false,
+        uses_database: true,
         handler,
     }
 }
@@ -188,6 +205,25 @@ impl Endpoint {
         self
     }
 
+    /// What input and output are called as types; one may be empty. The same name is always the same type.
+    pub fn named(mut self, input: impl Into<String>, output: impl Into<String>) -> Endpoint {
+        self.input_name = input.into();
+        self.output_name = output.into();
+        self
+    }
+
+    /// Another reply that it may give.
+    pub fn also(mut self, status: u16, output: Output) -> Endpoint {
+        self.others.push((status, output));
+        self
+    }
+
+    /// Errors that only the handler knows of.
+    pub fn fails(mut self, codes: &[Code]) -> Endpoint {
+        self.codes.extend_from_slice(codes);
+        self
+    }
+
     pub fn parameters(mut self, parameters: Vec<Parameter>) -> Endpoint {
         self.parameters = parameters;
         self
@@ -208,6 +244,16 @@ impl Endpoint {
         self
     }
 
+    pub fn demands_match(mut self, needs_match: bool) -> Endpoint {
+        self.needs_match = needs_match;
+        self
+    }
+
+    pub fn without_database(mut self) -> Endpoint {
+        self.uses_database = false;
+        self
+    }
+
     /// What one must be allowed, if it is one permission.
     pub fn permission(&self) -> Option<Permission> {
         match self.access {
@@ -216,8 +262,11 @@ impl Endpoint {
         }
     }
 
-    /// The first word behind `/api/`: what the document groups by.
+    /// The first word behind `/api/`: what the document groups by. What is elsewhere is about the service itself.
     pub fn collection(&self) -> &str {
-        self.path.trim_start_matches("/api/").split('/').next().unwrap_or_default()
+        match self.path.strip_prefix("/api/") {
+            Some(path) => path.split('/').next().unwrap_or_default(),
+            None => "service",
+        }
     }
 }

@@ -16,11 +16,14 @@ mod call;
 mod idempotency;
 pub mod batch;
 mod service;
+pub mod openapi;
+pub mod types;
 
 pub use call::{Call, Many, Preferences, Timing};
 pub use caller::{Caller, Credential, Permission, Role, covers};
 pub use cors::Cors;
 pub use endpoint::{Access, Endpoint, Handler, Limit, Output, Parameter, Verb, delete, get, patch, post, put};
+pub use log::TARGET as ACCESS_LOG;
 pub use query::Query;
 pub use rate_limit::{RateLimits, Rates, Who};
 pub use reply::{Body, Reply};

@@ -253,7 +253,7 @@ fn send(request: Request, reply: Reply, request_id: &RequestId, timing: &Timing,
     add("Server-Timing", &server_timing(timing, start.elapsed()));
     let data_length = if has_body || reply.status >= 200 { Some(length) } else { None };
     let response = Response::new(reply.status.into(), headers, io::Cursor::new(body), data_length, None);
-    // Its length is known, however long it is, so there is no need for chunks.
+    // All of it is here already: whoever reads it may know how long it is.
     let response = response.with_chunked_threshold(usize::MAX);
     request.respond(response).map(|()| length)
 }

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::api_keys::PERMISSIONS_MAX;
 use super::login::word;
+use super::users::new_password;
 use super::{Identity, password, token, users};
 use crate::db::{Statements, Which};
 use crate::error::{Code, Error, Result};
-use crate::fields::{Form, Mode, text};
+use crate::fields::{Field, Form, Mode, list, text, uuid};
 use crate::http::{Access, Call, Credential, Endpoint, Limit, Many, Output, Reply, get, post};
 use crate::resource::explain;
 use crate::sql;
@@ -26,7 +28,6 @@ pub(super) fn endpoints(identity: &Arc<Identity>) -> Vec<Endpoint> {
         let identity = identity.clone();
         move |call: &mut Call<'_, '_>| act(&identity, call)
     };
-    let new_password = |name| text(name).required().min(8).max(71).help("8 characters or more, 71 bytes or less.");
     let email = || text("email").required().max(254).form(Form::EMAIL).help("The user's e-mail address.");
     let token = || text("token").required().max(255).help("What came by mail.");
     let registration =
@@ -40,32 +41,56 @@ pub(super) fn endpoints(identity: &Arc<Identity>) -> Vec<Endpoint> {
             .input(fields, Mode::Create)
     };
     vec![
-        public("/api/auth/register", "Register as a user", register, registration).answers(202, message_schema()),
+        public("/api/auth/register", "Register as a user", register, registration)
+            .answers(202, message())
+            .named("Registration", "Message")
+            .fails(&[Code::InsufficientPermissions]),
         get("/api/auth/me", Access::SignedIn, me)
             .summary("Who is calling")
-            .answers(200, Output::Json(json!({ "type": "object" }))),
+            .answers(200, Output::Object(me_fields()))
+            .named("", "Me")
+            .fails(&[Code::NotFound]),
         post("/api/auth/password", Access::SignedIn, on(change_password))
             .summary("Change one's own password, and end all other sessions")
             .limit(Limit::Login)
             .input(change, Mode::Create)
-            .answers(204, Output::Nothing),
+            .answers(204, Output::Nothing)
+            .named("PasswordChange", "")
+            .fails(&[Code::InvalidCredentials, Code::InsufficientPermissions]),
         public("/api/auth/forgot", "Ask for a mail to set a new password", forgot, vec![email()])
-            .answers(202, message_schema()),
+            .answers(202, message())
+            .named("ForgottenPassword", "Message"),
         public(
             "/api/auth/reset",
             "Set a new password with what came by mail",
             reset,
             vec![token(), new_password("password")],
         )
-        .answers(204, Output::Nothing),
+        .answers(204, Output::Nothing)
+        .named("PasswordReset", ""),
         public("/api/auth/verify-email", "Prove an e-mail address with what came by mail", verify_email, vec![token()])
-            .answers(204, Output::Nothing),
+            .answers(204, Output::Nothing)
+            .named("EmailVerification", ""),
     ]
 }
 
-fn message_schema() -> Output {
-    let message = json!({ "type": "string" });
-    Output::Json(json!({ "type": "object", "properties": { "message": message }, "required": ["message"] }))
+fn message() -> Output {
+    Output::Object(vec![text("message").read_only().never_null().help("What happens now.")])
+}
+
+/// A user, and what the user showed.
+fn me_fields() -> Vec<Field> {
+    let mut fields = users::all_fields();
+    fields.extend([
+        uuid("api_key_id").read_only().never_null().sometimes().help("The API key that was shown."),
+        list("permissions", text(""), PERMISSIONS_MAX)
+            .read_only()
+            .never_null()
+            .sometimes()
+            .help("What that key may do, of what the user may."),
+        uuid("session_id").read_only().never_null().sometimes().help("The session whose token was shown."),
+    ]);
+    fields
 }
 
 impl Identity {

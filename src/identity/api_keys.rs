@@ -30,7 +30,7 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 /// Permissions of one key.
-const PERMISSIONS_MAX: usize = 100;
+pub(super) const PERMISSIONS_MAX: usize = 100;
 /// How long the old key may work beside the new one, in seconds: a month.
 const OVERLAP_MAX: i64 = 30 * 24 * 3600;
 const OVERLAP_DEFAULT: i64 = 3600;
@@ -105,11 +105,13 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         post("/api/api-keys", write, create)
             .summary("Make an API key, shown this once")
             .input(fields.clone(), Mode::Create)
-            .answers(201, Output::Object(with_key())),
+            .answers(201, Output::Object(with_key()))
+            .named("NewApiKey", "ApiKeyWithKey"),
         post("/api/api-keys/{id}/rotate", write, rotate)
             .summary("Replace an API key by a new one; both work for a while")
             .input(rotation, Mode::Create)
-            .answers(201, Output::Object(with_key())),
+            .answers(201, Output::Object(with_key()))
+            .named("ApiKeyRotation", "ApiKeyWithKey"),
         post("/api/api-keys/{id}/revoke", write, revoke)
             .summary("Make an API key useless at once")
             .answers(204, Output::Nothing),

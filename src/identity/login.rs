@@ -48,17 +48,22 @@ pub(super) fn endpoints(identity: &Arc<Identity>) -> Vec<Endpoint> {
             .pool(Which::Priority)
             .limit(Limit::Login)
             .input(credentials, Mode::Create)
-            .answers(200, tokens()),
+            .answers(200, tokens())
+            .named("Credentials", "Tokens")
+            .fails(&[Code::InvalidCredentials, Code::AccountLocked]),
         post("/api/auth/refresh", Access::Public, on(refresh_tokens))
             .summary("Exchange a refresh token for new tokens")
             .pool(Which::Priority)
             .limit(Limit::Login)
             .input(refresh, Mode::Create)
-            .answers(200, tokens()),
+            .answers(200, tokens())
+            .named("Refresh", "Tokens")
+            .fails(&[Code::InvalidToken]),
         post("/api/auth/logout", Access::SignedIn, logout)
             .summary("End this session")
             .pool(Which::Priority)
-            .answers(204, Output::Nothing),
+            .answers(204, Output::Nothing)
+            .fails(&[Code::ValidationError]),
         post("/api/auth/logout-all", Access::SignedIn, logout_all)
             .summary("End all sessions of the caller")
             .pool(Which::Priority)

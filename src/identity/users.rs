@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{Identity, password};
 use crate::db::Which;
 use crate::error::{Code, Error, Result};
-use crate::fields::{Form, Mode, boolean, choice, integer, object, text, timestamp};
+use crate::fields::{Field, Form, Mode, boolean, choice, integer, object, record, text, timestamp};
 use crate::http::{Access, Call, Endpoint, Many, Output, Permission, Reply, Role, get, post};
 use crate::resource::{Resource, Rule};
 use crate::sql;
@@ -34,31 +34,48 @@ pub(super) const RULES: &[Rule] = &[
 
 pub(super) const STATUSES: [&str; 4] = ["ACTIVE", "INACTIVE", "SUSPENDED", "PENDING_VERIFICATION"];
 
+/// What is a user's own, beside what every resource has.
+fn fields() -> Vec<Field> {
+    vec![
+        text("email").required().max(254).form(Form::EMAIL).admin_writes().help("Where the user gets mail; unique."),
+        text("password")
+            .write_only()
+            .fixed()
+            .min(8)
+            .max(71)
+            .form(Form::PASSWORD)
+            .help("The first password, if there is one."),
+        text("name").default("").help("What people call the user."),
+        text("phone_number").max(32).form(Form::PHONE).help("Where to call the user."),
+        choice("role", &Role::NAMES).default("USER").admin_writes().help("What the user may do."),
+        choice("status", &STATUSES).default("ACTIVE").admin_writes().help("Only active users may call."),
+        boolean("enabled").read_only().never_null().help("Whether the user is active."),
+        text("sso_provider").fixed().min(1).with("sso_subject").help("Who vouches for the user, with single sign-on."),
+        text("sso_subject").fixed().min(1).with("sso_provider").help("What that provider calls the user."),
+        integer("failed_logins").read_only().never_null().help("Wrong passwords in a row."),
+        timestamp("locked_until").read_only().help("Until when no login is tried."),
+        timestamp("last_login").read_only().help("When the user logged in last."),
+        timestamp("password_changed_at").read_only().help("When the password was set."),
+        timestamp("email_verified_at").read_only().help("When the user proved to read mail sent there."),
+        object("metadata").default(json!({})).help("Anything else."),
+    ]
+}
+
+/// A password that is to be set.
+pub(super) fn new_password(name: &'static str) -> Field {
+    let help = "8 characters or more, 71 bytes or less.";
+    text(name).required().min(8).max(71).form(Form::PASSWORD).help(help)
+}
+
+/// All that replies show of a user.
+pub(super) fn all_fields() -> Vec<Field> {
+    crate::resource::with_common(fields())
+}
+
 fn resource(identity: &Arc<Identity>) -> Resource {
     let identity = identity.clone();
     Resource {
-        fields: vec![
-            text("email")
-                .required()
-                .max(254)
-                .form(Form::EMAIL)
-                .admin_writes()
-                .help("Where the user gets mail; unique."),
-            text("password").write_only().fixed().min(8).max(71).help("The first password, if there is one."),
-            text("name").default("").help("What people call the user."),
-            text("phone_number").max(32).form(Form::PHONE).help("Where to call the user."),
-            choice("role", &Role::NAMES).default("USER").admin_writes().help("What the user may do."),
-            choice("status", &STATUSES).default("ACTIVE").admin_writes().help("Only active users may call."),
-            boolean("enabled").read_only().never_null().help("Whether the user is active."),
-            text("sso_provider").fixed().min(1).help("Who vouches for the user, with single sign-on."),
-            text("sso_subject").fixed().min(1).help("What that provider calls the user."),
-            integer("failed_logins").read_only().never_null().help("Wrong passwords in a row."),
-            timestamp("locked_until").read_only().help("Until when no login is tried."),
-            timestamp("last_login").read_only().help("When the user logged in last."),
-            timestamp("password_changed_at").read_only().help("When the password was set."),
-            timestamp("email_verified_at").read_only().help("When the user proved to read mail sent there."),
-            object("metadata").default(json!({})).help("Anything else."),
-        ],
+        fields: fields(),
         filters: &[
             "email",
             "name",
@@ -96,12 +113,12 @@ fn prepare(identity: &Identity, body: &mut Map<String, Value>) -> Result<()> {
 
 pub(super) fn endpoints(identity: &Arc<Identity>) -> Vec<Endpoint> {
     let admin = Access::Permission(Permission::ADMIN);
-    let statistics = json!({ "type": "object" });
     let mut endpoints = vec![
         get("/api/users/statistics", admin, statistics_of_all)
             .summary("How many users there are, of which kinds, and how many of them come")
             .pool(Which::Readonly)
-            .answers(200, Output::Json(statistics)),
+            .answers(200, Output::Object(statistics_fields()))
+            .named("", "UserStatistics"),
         post("/api/users/{id}/unlock", admin, unlock)
             .summary("Let a locked user try to log in again")
             .answers(204, Output::Nothing)
@@ -115,12 +132,31 @@ pub(super) fn endpoints(identity: &Arc<Identity>) -> Vec<Endpoint> {
     endpoints.push(
         post("/api/users/{id}/password", admin, move |call| set_password_of(&set_password, call))
             .summary("Give a user another password, and end all sessions")
-            .input(vec![text("password").required().min(8).max(71)], Mode::Create)
+            .input(vec![new_password("password")], Mode::Create)
             .answers(204, Output::Nothing)
+            .named("NewPassword", "")
             .writes(),
     );
     endpoints.extend(resource(identity).endpoints());
     endpoints
+}
+
+fn statistics_fields() -> Vec<Field> {
+    let count = |name: &'static str, help: &'static str| integer(name).read_only().never_null().help(help);
+    let of = |names: &[&'static str]| names.iter().map(|name| count(name, "")).collect();
+    vec![
+        count("total", "All users."),
+        record("by_status", of(&STATUSES)).never_null().help("Users of each status."),
+        record("by_role", of(&Role::NAMES)).never_null().help("Users of each role."),
+        count("locked", "Users who may not try to log in now."),
+        count("unverified", "Users who have not proved their address."),
+        count("created_in_7_days", "Users who are new this week."),
+        count("created_in_30_days", "Users who are new this month."),
+        count("logged_in_in_24_hours", "Users who came today."),
+        count("logged_in_in_30_days", "Users who came this month."),
+        count("active_sessions", "Sessions that go on."),
+        count("active_api_keys", "API keys that work."),
+    ]
 }
 
 fn statistics_of_all(call: &mut Call<'_, '_>) -> Result<Reply> {

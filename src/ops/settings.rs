@@ -16,7 +16,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     let settings = Resource {
         fields: vec![
             text("key").required().help("What is set; unique."),
-            json("value").required().help("The value; null when it is secret."),
+            json("value").required().veiled().help("The value; replies have null where it is secret."),
             text("description").max(2000).default("").help("What it is for."),
             boolean("secret").default(false).help("Whether the value is shown to nobody."),
         ],

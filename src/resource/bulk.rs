@@ -9,15 +9,17 @@ use super::Engine;
 use super::filter::RESERVED;
 use crate::db::Statements;
 use crate::error::{Code, Error, Result};
-use crate::fields::Mode;
+use crate::fields::{Mode, integer};
 use crate::http::{Call, Many, Output, Reply};
 
 /// Rows that one request may change; who has more of them goes in steps.
 const ROWS_MAX: u64 = 10_000;
 
+/// What the reply is called as a type.
+pub(super) const NAME: &str = "Affected";
+
 pub(super) fn output() -> Output {
-    let affected = json!({ "type": "integer", "description": "How many there were." });
-    Output::Json(json!({ "type": "object", "properties": { "affected": affected }, "required": ["affected"] }))
+    Output::Object(vec![integer("affected").read_only().never_null().help("How many there were.")])
 }
 
 impl Engine {

@@ -15,7 +15,7 @@ use crate::http::Query;
 /// Words of the query string that are no filters.
 pub(super) const RESERVED: [&str; 6] = ["limit", "cursor", "page", "total", "sort", "fields"];
 /// Values in one `__in`.
-const VALUES_MAX: usize = 200;
+pub(super) const VALUES_MAX: usize = 200;
 /// Fields that every resource is filtered by.
 pub(super) const COMMON: [&str; 3] = ["id", "created_at", "updated_at"];
 

@@ -17,7 +17,7 @@ use crate::http::{Call, Query, Reply};
 pub(super) const LIMIT_MAX: usize = 200;
 pub(super) const LIMIT_DEFAULT: usize = 50;
 /// Rows that `page=` may skip: PostgreSQL reads and throws away every one of them.
-const OFFSET_MAX: usize = 10_000;
+pub(super) const OFFSET_MAX: usize = 10_000;
 /// Newest first; ids are made in the order of time.
 pub(super) const SORT_DEFAULT: &str = "-id";
 

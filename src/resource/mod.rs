@@ -92,13 +92,16 @@ impl Resource {
 
     /// All fields, in the order in which replies show them.
     pub fn all_fields(&self) -> Vec<Field> {
-        let id = uuid("id").read_only().never_null().help("Its id.");
-        let common = [
-            integer("version").read_only().never_null().help("Counts its changes."),
-            timestamp("created_at").read_only().never_null().help("When it was made."),
-            timestamp("updated_at").read_only().never_null().help("When it was changed last."),
-        ];
-        [id].into_iter().chain(self.fields.iter().cloned()).chain(common).collect()
+        with_common(self.fields.clone())
+    }
+
+    /// What one of them is called as a type: `TeamMember`.
+    fn type_name(&self) -> String {
+        let word = |word: &str| {
+            let (first, rest) = word.split_at(word.len().min(1));
+            first.to_uppercase() + &rest.to_lowercase()
+        };
+        self.singular.split(' ').map(word).collect()
     }
 
     /// The endpoints: of the five verbs those that there are statements for, and those for many at once.
@@ -110,6 +113,7 @@ impl Resource {
         let (read, write) = (Access::Permission(resource.read), Access::Permission(resource.write));
         let (singular, collection) = (resource.singular, resource.collection.replace('-', " "));
         let object = || Output::Object(engine.fields.clone());
+        let name = resource.type_name();
         let on = |act: fn(&Engine, &mut Call<'_, '_>) -> Result<crate::http::Reply>| {
             let engine = engine.clone();
             move |call: &mut Call<'_, '_>| act(&engine, call)
@@ -120,33 +124,57 @@ impl Resource {
                 .summary(format!("List {collection}"))
                 .pool(Which::Readonly)
                 .parameters(engine.list_parameters())
-                .answers(200, Output::Page(engine.fields.clone())),
-            get(&*one, read, on(Engine::get)).summary(format!("Read a {singular}")).answers(200, object()).versioned(),
+                .answers(200, Output::Page(engine.fields.clone()))
+                .named("", &*name),
+            get(&*one, read, on(Engine::get))
+                .summary(format!("Read a {singular}"))
+                .answers(200, object())
+                .named("", &*name)
+                .versioned(),
         ];
         if resource.insert.is_some() {
             let access = Access::Permission(resource.create);
             let create = post(&*many, access, on(Engine::create)).summary(format!("Make a {singular}"));
-            endpoints.push(input(create, Mode::Create).answers(201, object()));
+            endpoints.push(input(create, Mode::Create).answers(201, object()).named(format!("New{name}"), &*name));
         }
         if resource.update.is_some() {
             let change = patch(&*one, write, on(Engine::merge)).summary(format!("Change a {singular}"));
-            endpoints.push(input(change, Mode::Merge).answers(200, object()).versioned());
+            let change = input(change, Mode::Merge).answers(200, object()).versioned();
+            endpoints.push(change.named(format!("{name}Change"), &*name));
             let replace = put(&*one, write, on(Engine::replace)).summary(format!("Replace a {singular}"));
-            endpoints.push(input(replace, Mode::Replace).answers(200, object()).versioned());
+            let replace = input(replace, Mode::Replace).answers(200, object()).versioned();
+            endpoints.push(replace.named(format!("{name}Replacement"), &*name));
             let bulk =
                 patch(&*many, write, on(Engine::merge_many)).summary(format!("Change all {collection} that match"));
             let bulk = bulk.parameters(engine.filter_parameters()).answers(200, bulk::output());
-            endpoints.push(input(bulk, Mode::Merge));
+            endpoints.push(input(bulk, Mode::Merge).named(format!("{name}Change"), bulk::NAME));
         }
         if resource.delete.is_some() {
             let remove = delete(&*one, write, on(Engine::delete)).summary(format!("Delete a {singular}"));
             endpoints.push(remove.answers(204, Output::Nothing).writes().versioned());
             let bulk =
                 delete(&*many, write, on(Engine::delete_many)).summary(format!("Delete all {collection} that match"));
-            endpoints.push(bulk.parameters(engine.filter_parameters()).answers(200, bulk::output()).writes());
+            let bulk = bulk.parameters(engine.filter_parameters()).answers(200, bulk::output()).writes();
+            endpoints.push(bulk.named("", bulk::NAME));
         }
-        endpoints.into_iter().map(|endpoint| endpoint.guarded(engine.resource.is_guarded)).collect()
+        let needs_match = engine.resource.needs_match;
+        let finish = |endpoint: Endpoint| {
+            let changes_one = endpoint.is_write && endpoint.has_version;
+            endpoint.guarded(engine.resource.is_guarded).demands_match(needs_match && changes_one)
+        };
+        endpoints.into_iter().map(finish).collect()
     }
+}
+
+/// The fields of a resource with those that every resource has around them.
+pub fn with_common(fields: Vec<Field>) -> Vec<Field> {
+    let id = uuid("id").read_only().never_null().help("Its id.");
+    let common = [
+        integer("version").read_only().never_null().help("Counts its changes."),
+        timestamp("created_at").read_only().never_null().help("When it was made."),
+        timestamp("updated_at").read_only().never_null().help("When it was changed last."),
+    ];
+    [id].into_iter().chain(fields).chain(common).collect()
 }
 
 /// A resource with everything that is the same for all its requests.

@@ -1,38 +1,49 @@
-//! The query parameters of lists, for the OpenAPI document.
+//! The query parameters of lists, for the OpenAPI document. It names every filter that `filter` takes, but for those that
+//! look inside a JSON column, whose names are the data's.
 
 use serde_json::{Value, json};
 
 use super::Engine;
-use super::list::{LIMIT_DEFAULT, LIMIT_MAX, SORT_DEFAULT, page_field_names};
-use crate::fields::{Field, Kind, schema};
+use super::filter::VALUES_MAX;
+use super::list::{LIMIT_DEFAULT, LIMIT_MAX, OFFSET_MAX, SORT_DEFAULT, page_field_names};
+use crate::fields::{Field, Kind, value_schema};
 use crate::http::Parameter;
+
+fn parameter(name: impl Into<String>, help: impl Into<String>, schema: Value) -> Parameter {
+    Parameter { name: name.into(), help: help.into(), schema }
+}
 
 impl Engine {
     pub(super) fn list_parameters(&self) -> Vec<Parameter> {
         let sorts: Vec<String> = self.sort_names().flat_map(|name| [name.to_owned(), format!("-{name}")]).collect();
-        let names = page_field_names(&self.fields).join("|");
-        let pattern = format!("^({names})(,({names}))*$");
-        let parameter =
-            |name: &str, help: &str, schema: Value| Parameter { name: name.into(), help: help.into(), schema };
+        let names = page_field_names(&self.fields);
         let mut parameters = vec![
             parameter(
                 "limit",
                 "Rows of a page.",
                 json!({ "type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT }),
             ),
-            parameter("cursor", "Where to go on: the next_cursor of the page before.", json!({ "type": "string" })),
+            parameter(
+                "cursor",
+                "Where to go on: the `next_cursor` of the page before. Not together with `page`, and with the same `sort`.",
+                json!({ "type": "string" }),
+            ),
             parameter(
                 "page",
-                "The number of a page instead of a cursor.",
-                json!({ "type": "integer", "minimum": 1, "maximum": 50 }),
+                format!("The number of a page instead of a cursor, to a depth of {OFFSET_MAX} rows."),
+                json!({ "type": "integer", "minimum": 1, "maximum": OFFSET_MAX }),
             ),
-            parameter("total", "Whether to count all rows.", json!({ "type": "boolean" })),
+            parameter("total", "Whether to count all rows.", json!({ "type": "boolean", "default": false })),
             parameter(
                 "sort",
                 "The order; - turns it round.",
                 json!({ "type": "string", "enum": sorts, "default": SORT_DEFAULT }),
             ),
-            parameter("fields", "The fields to show.", json!({ "type": "string", "pattern": pattern })),
+            parameter(
+                "fields",
+                "The fields to show; without it all of them.",
+                json!({ "type": "array", "items": { "type": "string", "enum": names }, "minItems": 1 }),
+            ),
         ];
         parameters.extend(self.filter_parameters());
         parameters
@@ -46,37 +57,38 @@ impl Engine {
 /// The filters on one field.
 fn filters(field: &Field) -> Vec<Parameter> {
     let name = &field.name;
-    let value = match &field.kind {
-        // A filter may be any text, and a moment may be a day.
-        Kind::Text { .. } | Kind::Timestamp | Kind::Set(_) | Kind::List { .. } => json!({ "type": "string" }),
+    let mut parameters = Vec::new();
+    match field.kind {
+        Kind::Object | Kind::Record(_) | Kind::Records { .. } | Kind::Json => {}
+        Kind::Set(_) | Kind::List { .. } => {
+            parameters.push(parameter(&**name, "With this among them.", json!({ "type": "string" })));
+        }
         _ => {
-            let mut plain = schema(&Field { is_nullable: false, default: None, help: "".into(), ..field.clone() });
-            if let Some(object) = plain.as_object_mut() {
-                object.remove("description");
+            let value = value(&field.kind);
+            parameters.push(parameter(&**name, "Equal to this.", value.clone()));
+            if !matches!(field.kind, Kind::Boolean | Kind::Choice(_)) {
+                let ways =
+                    [("gt", "Behind this."), ("gte", "From this on."), ("lt", "Before this."), ("lte", "Up to this.")];
+                parameters.extend(ways.map(|(word, help)| parameter(format!("{name}__{word}"), help, value.clone())));
             }
-            plain
-        }
-    };
-    let make = |suffix: &str, help: &str, schema: Value| Parameter {
-        name: format!("{name}{suffix}"),
-        help: help.to_owned(),
-        schema,
-    };
-    let null = make("__null", "Whether it is not set.", json!({ "type": "boolean" }));
-    if matches!(field.kind, Kind::Object | Kind::Record(_) | Kind::Records { .. } | Kind::Json) {
-        return vec![null];
-    }
-    let mut parameters = vec![make("", "Equal to this.", value.clone())];
-    if field.kind.sql_type() == "text" && !matches!(field.kind, Kind::Choice(_)) {
-        parameters.push(make("__contains", "With this in it, in either case.", json!({ "type": "string" })));
-    }
-    if matches!(field.kind, Kind::Timestamp | Kind::Integer { .. }) {
-        for (suffix, help) in [("__gte", "From this on."), ("__lt", "Before this.")] {
-            parameters.push(make(suffix, help, value.clone()));
+            let values = json!({ "type": "array", "items": value, "minItems": 1, "maxItems": VALUES_MAX });
+            parameters.push(parameter(format!("{name}__in"), "Equal to one of these.", values));
         }
     }
-    if field.is_nullable {
-        parameters.push(null);
+    if matches!(field.kind, Kind::Text { .. }) {
+        let text = json!({ "type": "string" });
+        parameters.push(parameter(format!("{name}__contains"), "With this in it, in either case.", text));
     }
+    let null = json!({ "type": "boolean" });
+    parameters.push(parameter(format!("{name}__null"), "Whether it is not set.", null));
     parameters
+}
+
+/// What a value may be compared with: any text, and a day stands for the moment at which it begins.
+fn value(kind: &Kind) -> Value {
+    match kind {
+        Kind::Text { .. } => json!({ "type": "string" }),
+        Kind::Timestamp => json!({ "type": "string", "anyOf": [{ "format": "date-time" }, { "format": "date" }] }),
+        _ => value_schema(kind),
+    }
 }

@@ -8,12 +8,14 @@ use log::Record;
 use serde_json::Value;
 
 use crate::config::{Config, show_time};
+use crate::http::ACCESS_LOG as ACCESS;
 
 /// Starts logging to the standard error.
 pub(super) fn start(config: &Config) {
     let level = config.text("LOG_LEVEL").unwrap_or("info");
     // The driver prints statements with their parameters at its lower levels.
-    let filter = format!("{level},tokio_postgres=warn,postgres=warn,r2d2=off");
+    let access = if config.boolean("LOG_ACCESS") == Some(false) { "off" } else { level };
+    let filter = format!("{level},{ACCESS}={access},tokio_postgres=warn,postgres=warn,r2d2=off");
     let mut builder = env_logger::Builder::new();
     builder.parse_filters(&filter);
     match config.text("LOG_FORMAT") {

@@ -6,6 +6,7 @@
 mod log_lines;
 mod notify;
 mod prepare;
+mod table;
 mod running;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -15,7 +16,8 @@ use crate::config::{Address, Config};
 use crate::db::{Cluster, cluster};
 use crate::error::{Error, Result};
 use notify::Notifier;
-pub use running::{Running, endpoints};
+pub use running::Running;
+pub use table::{described, endpoints};
 
 /// Serves until a signal says that it is enough.
 pub fn serve(config: &Config) -> Result<()> {

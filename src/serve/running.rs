@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 use tiny_http::{ConfigListenAddr, Limits, Server, ServerConfig};
 
 use super::prepare::prepare;
+use super::table::endpoints;
 use crate::config::{Address, Config, Networks};
 use crate::db::{Database, Dialer, Listener};
 use crate::error::{Error, Result};
-use crate::http::{Cors, Endpoint, Rates, Service, ServiceOptions, batch};
+use crate::http::{Cors, Rates, Service, ServiceOptions};
 use crate::identity::{self, Identity};
 use crate::migrate::Source;
-use crate::ops::{self, Health};
+use crate::ops::Health;
 
 /// Fewer threads are not worth saving.
 const THREADS_MIN: u32 = 16;
@@ -26,15 +27,6 @@ pub struct Running {
     health: Arc<Health>,
     threads: Vec<JoinHandle<()>>,
     listener: Listener,
-}
-
-/// All endpoints: the one place that knows all domains.
-pub fn endpoints(config: &Config, identity: &Arc<Identity>, health: &Arc<Health>) -> Vec<Endpoint> {
-    let is_open = !config.is_production() || config.boolean("METRICS_PUBLIC") == Some(true);
-    let mut endpoints = ops::endpoints(health, is_open);
-    endpoints.extend(identity::endpoints(identity));
-    endpoints.push(batch::endpoint());
-    endpoints
 }
 
 impl Running {

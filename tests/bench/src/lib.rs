@@ -6,5 +6,6 @@
 pub mod arguments;
 pub mod cluster;
 pub mod figures;
+pub mod statements;
 
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;

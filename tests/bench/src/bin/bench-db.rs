@@ -15,7 +15,7 @@ use bench::arguments::Arguments;
 use bench::cluster::Cluster;
 use bench::figures::{median, progress, ratio};
 use mainstay::config::{Config, Variables};
-use mainstay::db::{Database, Purpose, Which};
+use mainstay::db::{Database, Purpose, Statements, Which};
 use mainstay::sql::Query;
 use postgres::Row;
 

@@ -1,0 +1,225 @@
+//! Requests through the whole API: a row by its id, a list of 20, a new row; against the same statements in pgbench, and
+//! against axum with deadpool-postgres doing the same work.
+//!
+//! `bench-api --mainstay PROGRAM [--rounds N] [--seconds N]`. Prints medians over the rounds, ratios, and the memory of the
+//! server; never judges. Needs wrk and pgbench.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use bench::arguments::Arguments;
+use bench::cluster::Cluster;
+use bench::figures::{median, progress, ratio};
+use bench::{Result, statements};
+
+const DATABASE: &str = "bench_api";
+const ROWS: u32 = 10_000;
+const CONNECTIONS: [u32; 3] = [1, 16, 64];
+/// Connections to the database, of everybody who has a pool.
+const POOL: &str = "16";
+
+/// What is asked for.
+struct Work {
+    name: &'static str,
+    /// For wrk: what a request is. `key`, `ids` and `path` are known to it.
+    lua: &'static str,
+    /// For pgbench.
+    script: String,
+}
+
+fn works() -> Vec<Work> {
+    let create = statements::create();
+    // What mainstay sends as parameters, made where pgbench can make it.
+    let create = create.replace("$1", "'{\"request_id\": \"bench\"}'::jsonb").replace(
+        "$2",
+        "jsonb_build_object('name', 'A team', 'slug', md5(:client_id || '-' || :number || random()), 'metadata', '{}'::jsonb)",
+    );
+    let id = "md5(:number::text)::uuid";
+    let with_number = |text: &str| format!("\\set number random(1, {ROWS})\n{};\n", plain(text));
+    vec![
+        Work {
+            name: "read",
+            lua: "function request() return wrk.format('GET', '/api/teams/' .. ids[math.random(#ids)]) end",
+            script: with_number(&statements::read(id)),
+        },
+        Work {
+            name: "list",
+            lua: "local fixed = nil\nfunction request() fixed = fixed or wrk.format('GET', '/api/teams?limit=20') return fixed end",
+            script: format!("{};\n", plain(&statements::list())),
+        },
+        Work {
+            name: "create",
+            lua: "local count = 0\nwrk.headers['Content-Type'] = 'application/json'\nfunction request() count = count + 1\n\
+                  return wrk.format('POST', '/api/teams', nil, '{\"name\":\"A team\",\"slug\":\"' .. run .. '-' .. count .. '\"}') end",
+            script: with_number(&create),
+        },
+    ]
+}
+
+/// A statement without comments and line ends: pgbench takes each line for itself otherwise.
+fn plain(text: &str) -> String {
+    let lines = text.lines().map(|line| line.split("--").next().unwrap_or_default().trim());
+    lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// A server that is measured; killed when this is dropped.
+struct Served {
+    child: Child,
+    port: u16,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Served {
+    fn mainstay(program: &Path, cluster: &Cluster) -> Result<Served> {
+        let mut command = Command::new(program);
+        command.arg("serve").env("DATABASE_URL", cluster.pairs(DATABASE)).env("PORT", "0").env("RATE_LIMIT", "0");
+        command.env("DB_POOL_MAX", POOL).env("DB_POOL_READONLY_MAX", POOL);
+        command.env("LOG_ACCESS", "false").env("MAINSTAY_DATA", cluster.folder().join("own")).stderr(Stdio::piped());
+        let mut child = command.spawn()?;
+        let mut lines = BufReader::new(child.stderr.take().ok_or("no log")?).lines();
+        let is_it = |line: &String| line.contains("listening on");
+        let line = lines.by_ref().map_while(std::result::Result::ok).find(is_it).ok_or("mainstay does not listen")?;
+        // Somebody must go on reading, or the server cannot go on logging.
+        std::thread::spawn(move || lines.for_each(drop));
+        let port = line.split("http://127.0.0.1:").nth(1).and_then(|rest| rest.split(' ').next()).ok_or("no port")?;
+        Ok(Served { port: port.parse()?, child })
+    }
+
+    fn axum(cluster: &Cluster, key: &str) -> Result<Served> {
+        let program = std::env::current_exe()?.with_file_name("axum-api");
+        let mut command = Command::new(program);
+        command.arg(POOL).arg(cluster.folder()).arg(DATABASE).arg(key).stdout(Stdio::piped());
+        let mut child = command.spawn()?;
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().ok_or("no output")?).read_line(&mut line)?;
+        Ok(Served { port: line.trim().parse()?, child })
+    }
+
+    /// Requests a second, by wrk.
+    fn rate(&self, script: &Path, connections: u32, seconds: u32) -> Result<f64> {
+        let threads = connections.min(2);
+        let output = Command::new("wrk")
+            .args([format!("-t{threads}"), format!("-c{connections}"), format!("-d{seconds}s")])
+            .arg("-s")
+            .arg(script)
+            .arg(format!("http://127.0.0.1:{}", self.port))
+            .output()
+            .map_err(|error| format!("wrk: {error}; `make setup` installs it"))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        if let Some(line) = text.lines().find(|line| line.contains("Non-2xx") || line.contains("Socket errors")) {
+            return Err(format!("{}: {line}", script.display()).into());
+        }
+        let rate = text.lines().find_map(|line| line.strip_prefix("Requests/sec:"));
+        rate.and_then(|rate| rate.trim().parse().ok()).ok_or_else(|| format!("wrk told no rate: {text}").into())
+    }
+
+    /// Memory that it has, in MiB.
+    fn memory(&self) -> Result<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
+        let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
+        Ok(kib / 1024.0)
+    }
+}
+
+fn pgbench(cluster: &Cluster, script: &Path, clients: u32, seconds: u32) -> Result<f64> {
+    let mut command = Command::new(cluster.program("pgbench"));
+    command.args(["--no-vacuum", "--protocol=prepared", "--username=postgres"]);
+    command.args([format!("--client={clients}"), format!("--jobs={}", clients.min(2)), format!("--time={seconds}")]);
+    let output = command.arg("--file").arg(script).arg("--host").arg(cluster.folder()).arg(DATABASE).output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let rate = text.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok());
+    rate.ok_or_else(|| format!("pgbench told no rate: {text}{}", String::from_utf8_lossy(&output.stderr)).into())
+}
+
+/// Fills the table, and makes an administrator's key.
+fn prepare(cluster: &Cluster) -> Result<String> {
+    let mut client = cluster.client(DATABASE)?;
+    client.batch_execute(&format!(
+        "INSERT INTO identity.users (email, role, status) VALUES ('bench@example.org', 'ADMIN', 'ACTIVE');
+         INSERT INTO identity.teams (id, name, slug, metadata)
+         SELECT md5(n::text)::uuid, 'Team ' || n, 'team-' || n, '{{\"cost_centre\": 4711}}'
+         FROM generate_series(1, {ROWS}) AS n;"
+    ))?;
+    client.batch_execute("VACUUM ANALYZE identity.teams")?;
+    let key = "SELECT identity.generate_api_key('bench', id, '{admin}') FROM identity.users";
+    let key: String = client.query_one(key, &[])?.get(0);
+    let ids = client.query("SELECT id::text FROM identity.teams ORDER BY random() LIMIT 2000", &[])?;
+    let ids: Vec<String> = ids.iter().map(|row| row.get(0)).collect();
+    fs::write(cluster.folder().join("ids"), ids.join("\n"))?;
+    Ok(key)
+}
+
+/// What wrk runs: every run makes rows of its own, in every thread.
+fn lua(cluster: &Cluster, key: &str, work: &Work) -> Result<PathBuf> {
+    let path = cluster.folder().join(format!("{}.lua", work.name));
+    let ids = cluster.folder().join("ids");
+    let text = format!(
+        "wrk.headers['X-API-Key'] = '{key}'\n\
+         ids = {{}}\n\
+         for line in io.lines('{}') do ids[#ids + 1] = line end\n\
+         local random = io.open('/dev/urandom', 'rb')\n\
+         run = ''\n\
+         for byte in random:read(8):gmatch('.') do run = run .. string.format('%02x', byte:byte()) end\n\
+         math.randomseed(os.time())\n\
+         {}\n",
+        ids.display(),
+        work.lua
+    );
+    fs::write(&path, text)?;
+    Ok(path)
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::read(&["--mainstay", "--rounds", "--seconds"])?;
+    let program = PathBuf::from(arguments.text("--mainstay").ok_or("--mainstay names the program")?);
+    let (rounds, seconds) = (arguments.value("--rounds", 5)?, arguments.value("--seconds", 2)?);
+    let cluster = Cluster::start()?;
+    cluster.create(DATABASE)?;
+    let migrated = Command::new(&program).arg("migrate").env("DATABASE_URL", cluster.pairs(DATABASE)).output()?;
+    if !migrated.status.success() {
+        return Err(String::from_utf8_lossy(&migrated.stderr).into());
+    }
+    let key = prepare(&cluster)?;
+    let ours = Served::mainstay(&program, &cluster)?;
+    let theirs = Served::axum(&cluster, &key)?;
+    println!(
+        "requests a second on PostgreSQL {}, {rounds} alternating rounds of {seconds} s, medians\n",
+        cluster.version()
+    );
+    println!("{:<8} {:>6} {:>10} {:>10} {:>10}   mainstay is", "work", "conns", "mainstay", "axum", "pgbench");
+    for work in works() {
+        let script = lua(&cluster, &key, &work)?;
+        let statement = cluster.folder().join(format!("{}.sql", work.name));
+        fs::write(&statement, &work.script)?;
+        for connections in CONNECTIONS {
+            let (mut us, mut them, mut bare) = (Vec::new(), Vec::new(), Vec::new());
+            for round in 1..=rounds {
+                progress(&format!("{}, {connections} connections, round {round} of {rounds}", work.name));
+                us.push(ours.rate(&script, connections, seconds)?);
+                them.push(theirs.rate(&script, connections, seconds)?);
+                bare.push(pgbench(&cluster, &statement, connections.min(POOL.parse()?), seconds)?);
+            }
+            progress("");
+            println!(
+                "{:<8} {connections:>6} {:>10.0} {:>10.0} {:>10.0}   {:.2} x axum, {:.2} x pgbench",
+                work.name,
+                median(&us),
+                median(&them),
+                median(&bare),
+                ratio(&us, &them),
+                ratio(&us, &bare),
+            );
+        }
+    }
+    println!("\nmemory after it all: mainstay {:.1} MiB, axum {:.1} MiB", ours.memory()?, theirs.memory()?);
+    Ok(())
+}
