@@ -104,8 +104,7 @@ fn a_token_is_good_only_as_it_was_given_out() {
     wrong.push(format!("{}.{}.{}", parts[0], encode(with(&claims, "role", json!("ADMIN")).to_string()), parts[2]));
     for at in (0..good.len()).step_by(23) {
         let letter = if &good[at..=at] == "A" { "B" } else { "A" };
-        // The last letter of a part has bits that mean nothing; those in the middle all count.
-        if !parts.iter().any(|part| part.len() == 1) && good[at..].chars().next() != Some('.') {
+        if !good[at..].starts_with('.') {
             wrong.push(format!("{}{letter}{}", &good[..at], &good[at + 1..]));
         }
     }
