@@ -18,5 +18,6 @@ mod sql;
 mod serve;
 mod deployment;
 mod api;
+mod metrics;
 mod readme;
 mod openapi;
