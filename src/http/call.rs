@@ -1,6 +1,7 @@
 //! A call: a request that has been admitted, and everything its handler may need.
 
 use std::cell::Cell;
+use std::io::Read;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,6 +24,9 @@ use crate::fields;
 use crate::json;
 use crate::request_id::RequestId;
 use crate::sql;
+
+/// Bytes of a body: 1 MiB.
+pub const BODY_BYTES_MAX: usize = 1 << 20;
 
 /// Where the time of a call goes.
 #[derive(Debug, Default)]
@@ -110,11 +114,7 @@ impl<'a> Call<'a, '_> {
             }
             Source::Request(request) => {
                 check_type(request.header("Content-Type"))?;
-                let mut bytes = Vec::with_capacity(request.body_length().unwrap_or(0).min(1 << 20));
-                request.as_reader().read_to_end(&mut bytes).map_err(|error| {
-                    Error::new(Code::MalformedRequest, "the body did not come to its end").because(error)
-                })?;
-                json::parse(&bytes)?
+                json::parse(&read_body(request)?)?
             }
         };
         if self.header("Idempotency-Key").is_some() {
@@ -156,14 +156,18 @@ impl<'a> Call<'a, '_> {
         Ok(preferences)
     }
 
-    /// The version that `If-Match` demands, if it demands one.
+    /// The version that `If-Match` demands, if it demands one. A tag that is none of ours is the one of another version.
     pub fn if_match(&self) -> Result<Option<i32>> {
         let Some(text) = self.header("If-Match").map(str::trim) else { return Ok(None) };
         if text == "*" {
             return Ok(None);
         }
-        let version = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).and_then(|text| text.parse().ok());
+        let tag = text.strip_prefix("W/").unwrap_or(text).strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+        let Some(tag) = tag.filter(|tag| !tag.contains('"')) else {
+            return Err(malformed("If-Match must be * or one ETag, in quotation marks"));
+        };
         let wrong = || Error::new(Code::PreconditionFailed, format!("If-Match {text} is no version of this"));
+        let version = tag.parse().ok().filter(|_| !text.starts_with("W/"));
         version.map(Some).ok_or_else(wrong)
     }
 
@@ -308,6 +312,21 @@ fn add(time: &Cell<Duration>, since: Instant) {
 
 fn malformed(message: &str) -> Error {
     Error::new(Code::MalformedRequest, message)
+}
+
+/// The bytes of a body, if there are not too many of them.
+fn read_body(request: &mut Request) -> Result<Vec<u8>> {
+    let too_large = || Error::new(Code::PayloadTooLarge, format!("the body has more than {BODY_BYTES_MAX} bytes"));
+    let length = request.body_length().unwrap_or(0);
+    if length > BODY_BYTES_MAX {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::with_capacity(length);
+    let mut reader = request.as_reader().take(BODY_BYTES_MAX as u64 + 1);
+    reader
+        .read_to_end(&mut bytes)
+        .map_err(|error| Error::new(Code::MalformedRequest, "the body did not come to its end").because(error))?;
+    if bytes.len() > BODY_BYTES_MAX { Err(too_large()) } else { Ok(bytes) }
 }
 
 /// A body must say that it is JSON, so that no form of another site can be one.
