@@ -45,8 +45,9 @@ fn impossible_rows_are_refused_by_constraints_that_say_why() {
     let id = user(&mut client, "one@example.org", "USER");
     let tokens =
         format!("INSERT INTO identity.user_tokens (user_id, expires_at, kind, token_hash) VALUES ('{id}', now(), ");
-    let sessions =
-        format!("INSERT INTO identity.sessions (user_id, expires_at, token, user_agent) VALUES ('{id}', now(), ");
+    let sessions = format!(
+        "INSERT INTO identity.sessions (user_id, expires_at, family, token, user_agent) VALUES ('{id}', now(), "
+    );
     let keys = format!("INSERT INTO identity.api_keys (user_id, key_hash, name, prefix, permissions) VALUES ('{id}', ");
     let hash = "sha256('a')";
     let users = "UPDATE identity.users SET";
@@ -68,8 +69,9 @@ fn impossible_rows_are_refused_by_constraints_that_say_why() {
         (format!("{teams} ('A', 'a'), ('B', 'a')"), "teams_slug_is_unique"),
         (format!("{tokens}'OTHER', {hash})"), "user_tokens_kind_is_known"),
         (format!("{tokens}'VERIFY_EMAIL', 'short')"), "user_tokens_token_hash_is_sha256"),
-        (format!("{sessions}'short', '')"), "sessions_token_is_sha256"),
-        (format!("{sessions}{hash}, repeat('x', 1025))"), "sessions_user_agent_has_at_most_1024_characters"),
+        (format!("{sessions}{hash}, 'short', '')"), "sessions_token_is_sha256"),
+        (format!("{sessions}'short', {hash}, '')"), "sessions_family_is_sha256"),
+        (format!("{sessions}{hash}, {hash}, repeat('x', 1025))"), "sessions_user_agent_has_at_most_1024_characters"),
         (format!("{keys}'short', 'n', 'ctm_12345678', '{{}}')"), "api_keys_key_hash_is_sha256"),
         (format!("{keys}{hash}, '', 'ctm_12345678', '{{}}')"), "api_keys_name_has_1_to_255_characters"),
         (format!("{keys}{hash}, 'n', 'whole key', '{{}}')"), "api_keys_prefix_is_the_start_of_a_key"),
@@ -149,8 +151,9 @@ fn whoever_makes_a_team_owns_it_and_it_outlives_them() {
 fn servers_hear_of_what_matters_for_callers_and_of_nothing_else() {
     let (database, mut client) = migrated();
     let id = user(&mut client, "one@example.org", "USER");
-    let session =
-        "INSERT INTO identity.sessions (user_id, token, expires_at) VALUES ($1, sha256('a'), now()) RETURNING id";
+    let session = "INSERT INTO identity.sessions (user_id, token, family, expires_at)
+        VALUES ($1, sha256('a'), sha256('a'), now())
+        RETURNING id";
     let session: Uuid = client.query_one(session, &[&id]).unwrap().get(0);
     client.query_one("SELECT identity.generate_api_key('k', $1)", &[&id]).unwrap();
     let key: Uuid = client.query_one("SELECT id FROM identity.api_keys", &[]).unwrap().get(0);
@@ -170,7 +173,7 @@ fn servers_hear_of_what_matters_for_callers_and_of_nothing_else() {
         ("UPDATE identity.users SET role = 'VIEWER'", Some(&user)),
         ("UPDATE identity.users SET status = 'SUSPENDED'", Some(&user)),
         ("UPDATE identity.users SET password_changed_at = now()", Some(&user)),
-        ("UPDATE identity.sessions SET last_seen_at = now(), token = sha256('b'), previous_token = token", None),
+        ("UPDATE identity.sessions SET last_seen_at = now(), token = sha256('b'), family = sha256('b')", None),
         ("UPDATE identity.sessions SET expires_at = now() + interval '1 day'", Some(&session)),
         ("UPDATE identity.sessions SET revoked_at = now()", Some(&session)),
         ("UPDATE identity.api_keys SET last_used_at = now(), name = 'x', metadata = '{\"a\": 1}'", None),

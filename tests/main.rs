@@ -18,4 +18,5 @@ mod sql;
 mod serve;
 mod deployment;
 mod api;
+mod readme;
 mod openapi;

@@ -100,7 +100,7 @@ CREATE TABLE identity.sessions (
     id uuid PRIMARY KEY DEFAULT ops.uuid_v7(),
     user_id uuid NOT NULL,
     token bytea NOT NULL,
-    previous_token bytea,
+    family bytea NOT NULL,
     ip_address inet,
     user_agent text,
     expires_at timestamptz NOT NULL,
@@ -110,15 +110,16 @@ CREATE TABLE identity.sessions (
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT sessions_token_is_unique UNIQUE (token),
-    CONSTRAINT sessions_previous_token_is_unique UNIQUE (previous_token),
+    CONSTRAINT sessions_family_is_unique UNIQUE (family),
     CONSTRAINT sessions_user_exists FOREIGN KEY (user_id) REFERENCES identity.users (id) ON DELETE CASCADE,
     CONSTRAINT sessions_token_is_sha256 CHECK (octet_length(token) = 32),
-    CONSTRAINT sessions_previous_token_is_sha256 CHECK (octet_length(previous_token) = 32),
+    CONSTRAINT sessions_family_is_sha256 CHECK (octet_length(family) = 32),
     CONSTRAINT sessions_user_agent_has_at_most_1024_characters CHECK (char_length(user_agent) <= 1024)
 );
 COMMENT ON TABLE identity.sessions IS 'Logins, each of which ends when it expires, is revoked, or is removed';
 COMMENT ON COLUMN identity.sessions.token IS 'SHA-256 of the refresh token';
-COMMENT ON COLUMN identity.sessions.previous_token IS 'SHA-256 of the one before: whoever brings it has a copy';
+COMMENT ON COLUMN identity.sessions.family IS
+'SHA-256 of what all its refresh tokens begin with: whoever brings another than the last has a copy';
 
 CREATE INDEX sessions_user_id ON identity.sessions (user_id);
 CREATE INDEX sessions_expires_at ON identity.sessions (expires_at);

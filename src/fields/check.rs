@@ -9,6 +9,11 @@ use super::field::{Access, Field, Kind};
 use super::moment::{in_utc, is_timestamp};
 use crate::error::{Code, Error, FieldError, Result};
 
+/// Faults that are told of one input, so that a body full of them has no answer many times its size.
+const FAULTS_MAX: usize = 100;
+/// Characters of a field's name in a fault: those that we do not know may be as long as a body.
+const FAULT_NAME_MAX: usize = 200;
+
 /// What the input is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -27,11 +32,12 @@ pub fn check(fields: &[Field], mut body: Map<String, Value>, mode: Mode, is_admi
     match checker.faults.len() {
         0 => Ok(body),
         count => {
-            let words = if count == 1 {
-                "1 field needs attention".to_owned()
-            } else {
-                format!("{count} fields need attention")
+            let words = match count {
+                1 => "1 field needs attention".to_owned(),
+                2..=FAULTS_MAX => format!("{count} fields need attention"),
+                _ => format!("more than {FAULTS_MAX} fields need attention; these are the first"),
             };
+            checker.faults.truncate(FAULTS_MAX);
             let mut error = Error::new(Code::ValidationError, words);
             error.fields = checker.faults;
             Err(error)
@@ -47,16 +53,19 @@ struct Checker {
 
 impl Checker {
     fn fault(&mut self, field: String, message: impl Into<String>) {
+        // One more than are told shows that there are more.
+        if self.faults.len() > FAULTS_MAX {
+            return;
+        }
+        let field = field.chars().take(FAULT_NAME_MAX).collect();
         self.faults.push(FieldError { field, message: message.into() });
     }
 
     fn object(&mut self, prefix: &str, fields: &[Field], body: &mut Map<String, Value>) {
-        for key in body.keys() {
-            if !fields.iter().any(|field| field.name == *key) {
-                let known: Vec<&str> =
-                    fields.iter().filter(|field| field.is_taken()).map(|field| &*field.name).collect();
-                self.fault(format!("{prefix}{key}"), format!("is not known; there are {}", known.join(", ")));
-            }
+        let is_known = |key: &str| fields.iter().any(|field| field.name == key);
+        for key in body.keys().filter(|key| !is_known(key)).take(FAULTS_MAX + 1) {
+            let known: Vec<&str> = fields.iter().filter(|field| field.is_taken()).map(|field| &*field.name).collect();
+            self.fault(format!("{prefix}{key}"), format!("is not known; there are {}", known.join(", ")));
         }
         for field in fields {
             self.field(prefix, field, body);

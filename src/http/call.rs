@@ -25,9 +25,6 @@ use crate::json;
 use crate::request_id::RequestId;
 use crate::sql;
 
-/// Bytes of a body: 1 MiB.
-pub const BODY_BYTES_MAX: usize = 1 << 20;
-
 /// Where the time of a call goes.
 #[derive(Debug, Default)]
 pub struct Timing {
@@ -114,7 +111,7 @@ impl<'a> Call<'a, '_> {
             }
             Source::Request(request) => {
                 check_type(request.header("Content-Type"))?;
-                json::parse(&read_body(request)?)?
+                json::parse(&read(request)?)?
             }
         };
         if self.header("Idempotency-Key").is_some() {
@@ -314,9 +311,12 @@ fn malformed(message: &str) -> Error {
     Error::new(Code::MalformedRequest, message)
 }
 
-/// The bytes of a body, if there are not too many of them.
-fn read_body(request: &mut Request) -> Result<Vec<u8>> {
-    let too_large = || Error::new(Code::PayloadTooLarge, format!("the body has more than {BODY_BYTES_MAX} bytes"));
+/// Bytes of a body.
+const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// The body, if it is not too long. What was announced as too long is not even begun.
+fn read(request: &mut Request) -> Result<Vec<u8>> {
+    let too_large = || Error::new(Code::PayloadTooLarge, format!("the body must have at most {BODY_BYTES_MAX} bytes"));
     let length = request.body_length().unwrap_or(0);
     if length > BODY_BYTES_MAX {
         return Err(too_large());

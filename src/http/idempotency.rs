@@ -64,8 +64,8 @@ impl Key {
 
     /// Keeps the reply.
     pub fn keep(&self, statements: &mut dyn Statements, reply: &Reply) -> Result<()> {
-        let body = match &reply.body {
-            Body::Json(text) => Some(text.as_str()),
+        let body = match (&reply.kept, &reply.body) {
+            (Some(text), _) | (None, Body::Json(text)) => Some(text.as_str()),
             _ => None,
         };
         let kept = |name: &&str| reply.headers.iter().find(|(known, _)| known == name);

@@ -22,11 +22,17 @@ pub struct Reply {
     pub status: u16,
     pub headers: Vec<(&'static str, Cow<'static, str>)>,
     pub body: Body,
+    /// What is kept instead of the body where replies are kept, if the body has a secret in it.
+    pub kept: Option<String>,
 }
 
 impl Reply {
+    fn new(status: u16, body: Body) -> Reply {
+        Reply { status, headers: Vec::new(), body, kept: None }
+    }
+
     pub fn json(status: u16, body: impl Into<String>) -> Reply {
-        Reply { status, headers: Vec::new(), body: Body::Json(body.into()) }
+        Reply::new(status, Body::Json(body.into()))
     }
 
     pub fn value(status: u16, body: &Value) -> Reply {
@@ -34,15 +40,21 @@ impl Reply {
     }
 
     pub fn empty(status: u16) -> Reply {
-        Reply { status, headers: Vec::new(), body: Body::Empty }
+        Reply::new(status, Body::Empty)
     }
 
     pub fn text(kind: &'static str, body: impl Into<String>) -> Reply {
-        Reply { status: 200, headers: Vec::new(), body: Body::Text(kind, body.into()) }
+        Reply::new(200, Body::Text(kind, body.into()))
     }
 
     pub fn header(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Reply {
         self.headers.push((name, value.into()));
+        self
+    }
+
+    /// With what may be kept of it, as its body may not.
+    pub fn keeping(mut self, body: String) -> Reply {
+        self.kept = Some(body);
         self
     }
 
@@ -56,11 +68,7 @@ impl Reply {
         let code = error.code;
         let mut body = problem(error);
         body["request_id"] = json!(request_id.as_str());
-        let mut reply = Reply {
-            status: code.status(),
-            headers: Vec::new(),
-            body: Body::Text("application/problem+json", body.to_string()),
-        };
+        let mut reply = Reply::new(code.status(), Body::Text("application/problem+json", body.to_string()));
         if let Some(time) = error.retry_after {
             let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
             reply = reply.header("Retry-After", seconds.max(1).to_string());
@@ -80,6 +88,8 @@ pub(super) fn problem(error: &Error) -> Value {
     let code = error.code;
     let detail = match code {
         Code::InternalError => "something went wrong here; the log says what, under the request's id",
+        // The message says who has the connections, which is nobody's business but the operator's.
+        Code::PoolExhausted => "too many requests need the database at this moment; try again soon",
         _ => &error.message,
     };
     let mut body = json!({

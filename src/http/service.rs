@@ -153,6 +153,11 @@ impl Service {
             timing,
             body_hash: [0; 32],
         };
+        if endpoint.verb != Verb::Get && !endpoint.is_write && call.preferences()?.is_trial {
+            // Elsewhere a preference may be ignored. Here somebody would think that nothing has happened.
+            let message = format!("{} cannot be tried: it does not know Prefer: tx=rollback", endpoint.label);
+            return Err(Error::new(Code::MalformedRequest, message));
+        }
         (endpoint.handler)(&mut call)
     }
 

@@ -65,9 +65,9 @@ fn resource() -> Resource {
 }
 
 /// A key never may do more than whoever makes it: otherwise it would be a way to more.
-fn check_permissions(caller: &Caller, body: &Map<String, Value>) -> Result<()> {
+fn check_permissions(caller: &Caller, key: &Map<String, Value>) -> Result<()> {
     let Credential::ApiKey { permissions: held, .. } = &caller.credential else { return Ok(()) };
-    let wanted = body.get("permissions").and_then(Value::as_array);
+    let wanted = key.get("permissions").and_then(Value::as_array);
     for wanted in wanted.into_iter().flatten().filter_map(Value::as_str) {
         if !held.iter().any(|held| crate::http::covers(held, wanted)) {
             let message = format!("this key may not give the permission {wanted}: it does not have it");
@@ -77,11 +77,19 @@ fn check_permissions(caller: &Caller, body: &Map<String, Value>) -> Result<()> {
     Ok(())
 }
 
+/// A key is made in the caller's own name, unless an administrator says otherwise.
+fn check_user(caller: &Caller, key: &Map<String, Value>) -> Result<()> {
+    if key.get("user_id") == Some(&json!(caller.user_id)) || caller.is_admin() {
+        return Ok(());
+    }
+    Err(Error::new(Code::InsufficientPermissions, "making keys for others needs the permission admin"))
+}
+
 pub(super) fn endpoints() -> Vec<Endpoint> {
     let resource = resource();
     let fields = resource.all_fields();
     let with_key = || {
-        let key = text("key").read_only().never_null().help("The key. It is shown this once.");
+        let key = text("key").read_only().help("The key. It is shown this once: null where the reply is given again.");
         fields.iter().cloned().chain([key]).collect::<Vec<Field>>()
     };
     let write = Access::Permission(WRITE);
@@ -116,12 +124,9 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 fn create(call: &mut Call<'_, '_>) -> Result<Reply> {
     let mut body = call.input()?;
     let caller = call.caller()?.clone();
+    body.entry("user_id").or_insert_with(|| json!(caller.user_id));
     check_permissions(&caller, &body)?;
-    let own = caller.user_id.to_string();
-    if *body.entry("user_id").or_insert_with(|| json!(own)) != own && !caller.is_admin() {
-        let message = "making keys for others needs the permission admin";
-        return Err(Error::new(Code::InsufficientPermissions, message));
-    }
+    check_user(&caller, &body)?;
     let new = key::generate()?;
     body.insert("prefix".to_owned(), json!(new.prefix));
     body.insert("key_hash".to_owned(), json!(format!("\\x{}", hex(&new.hash))));
@@ -137,11 +142,17 @@ fn rotate(call: &mut Call<'_, '_>) -> Result<Reply> {
     let overlap = input.get("overlap_seconds").and_then(Value::as_i64).unwrap_or(OVERLAP_DEFAULT);
     let expires_at = input.get("expires_at").and_then(Value::as_str);
     let new = key::generate()?;
-    let actor = call.actor();
-    call.write(Many::No, |statements| {
-        let query = sql!("identity/api_keys/rotate");
-        let hash = new.hash.as_slice();
-        show(statements, query.name, query.text, &[&Json(&actor), &id, &new.prefix, &hash, &overlap, &expires_at], &new)
+    let (actor, caller) = (call.actor(), call.caller()?.clone());
+    let (query, hash) = (sql!("identity/api_keys/rotate"), new.hash.as_slice());
+    call.write(Many::Yes, |statements| {
+        let parameters: crate::db::Params<'_> = &[&Json(&actor), &id, &new.prefix, &hash, &overlap, &expires_at];
+        let reply = show(statements, query.name, query.text, parameters, &new)?;
+        // What the key may do is known for sure only now; an error undoes all of it.
+        let made: Value = reply.kept.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let made = made.as_object().ok_or_else(|| Error::internal("a key is no object"))?;
+        check_permissions(&caller, made)?;
+        check_user(&caller, made)?;
+        Ok(reply)
     })
 }
 
@@ -169,9 +180,10 @@ fn show(
         Error::new(Code::NotFound, "there is no such API key that is in use and has not been replaced already")
     })?;
     let object: &str = row.get(0);
-    let body = format!("{},\"key\":{}}}", object.strip_suffix('}').unwrap_or(object), json!(new.key));
+    let with = |key: Value| format!("{},\"key\":{key}}}", object.strip_suffix('}').unwrap_or(object));
     let location = format!("/api/api-keys/{}", row.get::<_, uuid::Uuid>(2));
-    Ok(Reply::json(201, body).version(row.get(1)).header("Location", location))
+    let reply = Reply::json(201, with(json!(new.key))).keeping(with(Value::Null));
+    Ok(reply.version(row.get(1)).header("Location", location))
 }
 
 fn not_found(id: uuid::Uuid) -> Error {

@@ -86,7 +86,9 @@ fn login(identity: &Identity, call: &mut Call<'_, '_>) -> Result<Reply> {
     let hash = hash.as_deref();
     let is_right = identity.passwords.verify(password, hash)?;
     let wrong = || Error::new(Code::InvalidCredentials, "the e-mail address or the password is wrong");
-    let Some(user) = user else { return Err(wrong()) };
+    let Some(user) = user else {
+        return Err(identity.strangers.fail(email).map_or_else(wrong, account_locked));
+    };
     let id: Uuid = user.get("id");
     let locked: Option<SystemTime> = user.get("locked_until");
     let actor = call.actor();
@@ -111,7 +113,7 @@ fn login(identity: &Identity, call: &mut Call<'_, '_>) -> Result<Reply> {
         return Err(Error::new(Code::InvalidCredentials, message));
     }
     let rehash = hash.filter(|hash| identity.passwords.is_outdated(hash)).map(|_| identity.passwords.hash(password));
-    let new = token::generate()?;
+    let new = token::refresh()?;
     let (address, agent) = (call.address.map(|address| address.to_string()), call.user_agent.clone());
     let mut session = call.session()?;
     let user = session
@@ -120,23 +122,25 @@ fn login(identity: &Identity, call: &mut Call<'_, '_>) -> Result<Reply> {
     if let Some(Ok(hash)) = rehash {
         session.exec(&sql!("identity/users/rehash"), &[&id, &hash])?;
     }
+    let (hash, family) = (new.hash.as_slice(), token::hash(token::family(&new.token)));
     let row = session.one(
         &sql!("identity/sessions/insert"),
-        &[&Json(&actor), &id, &new.hash.as_slice(), &address, &agent, &SESSION_SECONDS],
+        &[&Json(&actor), &id, &hash, &address, &agent, &SESSION_SECONDS, &family.as_slice()],
     )?;
     answer(identity, id, user.get("role"), row.get("id"), row.get("expires_at"), &new.token)
 }
 
 fn account_locked(left: Duration) -> Error {
-    let seconds = left.as_secs() + 1;
+    let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
     let message = format!("too many wrong passwords; the account is locked for another {seconds} s");
     Error::new(Code::AccountLocked, message).retry_after(Duration::from_secs(seconds))
 }
 
 fn refresh_tokens(identity: &Identity, call: &mut Call<'_, '_>) -> Result<Reply> {
     let input = call.input()?;
-    let old = token::hash(word(&input, "refresh_token"));
-    let new = token::generate()?;
+    let brought = word(&input, "refresh_token");
+    let (old, family) = (token::hash(brought), token::family(brought));
+    let new = token::refresh_after(family)?;
     let actor = call.actor();
     let mut session = call.session()?;
     let row =
@@ -148,7 +152,8 @@ fn refresh_tokens(identity: &Identity, call: &mut Call<'_, '_>) -> Result<Reply>
         }
         None => {
             // One that was exchanged already has two holders, and one of them is a thief.
-            let reused = session.all(&sql!("identity/sessions/reuse"), &[&Json(&actor), &old.as_slice()])?;
+            let family = token::hash(family);
+            let reused = session.all(&sql!("identity/sessions/reuse"), &[&Json(&actor), &family.as_slice()])?;
             if !reused.is_empty() {
                 log::warn!(
                     "request {}: a refresh token came back after its use; its session is revoked",

@@ -10,6 +10,7 @@ pub mod token;
 mod mail;
 mod sessions;
 mod callers;
+mod strangers;
 mod users;
 mod teams;
 mod api_keys;
@@ -28,6 +29,7 @@ use crate::http::{Admission, Endpoint};
 use callers::Callers;
 use mail::Mail;
 use password::Passwords;
+use strangers::Strangers;
 use token::Tokens;
 
 /// The channels on which the database says that a caller has changed.
@@ -38,6 +40,7 @@ pub struct Identity {
     callers: Callers,
     tokens: Tokens,
     passwords: Passwords,
+    strangers: Strangers,
     mail: Mail,
     is_registration_open: bool,
 }
@@ -57,6 +60,7 @@ impl Identity {
             callers: Callers::new(database),
             tokens: Tokens::new(&secret, config.text("JWT_SECRET_PREVIOUS")),
             passwords: Passwords::new(config.integer("BCRYPT_ROUNDS"), cores),
+            strangers: Strangers::default(),
             mail,
             is_registration_open: config.text("AUTH_REGISTRATION").map_or(is_development, |text| text == "open"),
         }))

@@ -127,6 +127,26 @@ pub fn generate() -> Result<NewToken> {
     Ok(NewToken { hash: hash(&token), token })
 }
 
+/// What stands between what all refresh tokens of a session have in common, and what each has alone.
+const SEPARATOR: char = '.';
+
+/// Makes the first refresh token of a session.
+pub fn refresh() -> Result<NewToken> {
+    refresh_after(&base62::secret()?)
+}
+
+/// Makes the next refresh token of a session, which begins as the one before.
+pub fn refresh_after(family: &str) -> Result<NewToken> {
+    let token = format!("{family}{SEPARATOR}{}", base62::secret()?);
+    Ok(NewToken { hash: hash(&token), token })
+}
+
+/// What all refresh tokens of the session begin with. As only those who had one of them know it, it shows for any of
+/// them, however old, which session it was of.
+pub fn family(refresh_token: &str) -> &str {
+    refresh_token.split_once(SEPARATOR).map_or(refresh_token, |(family, _)| family)
+}
+
 /// What a random token is found by. As nobody can guess 256 bits, a plain hash keeps it well; and as the search is for
 /// the hash, the time it takes says nothing about the token.
 pub fn hash(token: &str) -> [u8; 32] {

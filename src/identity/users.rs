@@ -91,18 +91,17 @@ fn resource(identity: &Arc<Identity>) -> Resource {
         insert: Some(sql!("identity/users/insert")),
         update: Some(sql!("identity/users/update")),
         delete: Some(sql!("identity/users/delete")),
+        // Others register.
+        create: Permission::ADMIN,
         is_guarded: true,
         rules: RULES,
-        prepare: Some(Box::new(move |call, mode, body| prepare(&identity, call, mode, body))),
+        prepare: Some(Box::new(move |_, _, body| prepare(&identity, body))),
         ..Resource::new("identity.users", "users", "user", sql!("identity/users/select"), READ, WRITE)
     }
 }
 
-/// Hashes the first password. Only administrators make users; others register.
-fn prepare(identity: &Identity, call: &Call<'_, '_>, mode: Mode, body: &mut Map<String, Value>) -> Result<()> {
-    if mode == Mode::Create && !call.is_admin() {
-        return Err(Error::new(Code::InsufficientPermissions, "making users needs the permission admin"));
-    }
+/// Hashes the first password.
+fn prepare(identity: &Identity, body: &mut Map<String, Value>) -> Result<()> {
     if let Some(Value::String(text)) = body.remove("password") {
         if let Some(fault) = password::fault(&text) {
             return Err(Error::new(Code::ValidationError, "1 field needs attention").field("password", fault));

@@ -6,6 +6,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::Engine;
+use super::filter::RESERVED;
 use crate::db::Statements;
 use crate::error::{Code, Error, Result};
 use crate::fields::{Mode, integer};
@@ -38,6 +39,14 @@ impl Engine {
         call: &mut Call<'_, '_>,
         act: impl Fn(&mut dyn Statements, &[Uuid]) -> Result<usize>,
     ) -> Result<Reply> {
+        if let Some((word, _)) = call.query.iter().find(|(name, _)| RESERVED.contains(name)) {
+            // Whoever says limit=1 means one row, and would be surprised by all of them.
+            let message = format!("{word} is not known here; Prefer: max-affected= says how many rows it may be");
+            return Err(Error::new(Code::MalformedRequest, message));
+        }
+        if call.header("If-Match").is_some() {
+            return Err(Error::new(Code::MalformedRequest, "If-Match is for one row, not for all that match a filter"));
+        }
         let conditions = self.conditions(&call.query)?;
         if conditions.sql.is_empty() {
             let message = format!("name a filter: without one, all {} would be meant", self.resource.collection);

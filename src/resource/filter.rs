@@ -62,7 +62,11 @@ impl Engine {
             let field = self.filter_field(column, name)?;
             return inside(field, path, value, conditions).ok_or_else(|| self.unknown(name));
         }
-        let (column, operator) = name.split_once("__").unwrap_or((name, ""));
+        let (column, operator) = match name.split_once("__") {
+            Some((_, "")) => return Err(self.unknown(name)),
+            Some(parts) => parts,
+            None => (name, ""),
+        };
         let field = self.filter_field(column, name)?;
         let wrong = |message: String| Error::new(Code::MalformedRequest, format!("{name}: {message}"));
         let condition = condition(field, operator, value, conditions).map_err(wrong)?;

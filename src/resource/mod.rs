@@ -48,6 +48,8 @@ pub struct Resource {
     pub delete: Option<Query>,
     pub read: Permission,
     pub write: Permission,
+    /// To make one; the same as to change one, unless it says otherwise.
+    pub create: Permission,
     /// Rows belong to users, and row-level security hides others'.
     pub is_guarded: bool,
     /// Whether changes must say which version they change.
@@ -80,6 +82,7 @@ impl Resource {
             delete: None,
             read,
             write,
+            create: write,
             is_guarded: false,
             needs_match: false,
             rules: &[],
@@ -130,7 +133,8 @@ impl Resource {
                 .versioned(),
         ];
         if resource.insert.is_some() {
-            let create = post(&*many, write, on(Engine::create)).summary(format!("Make a {singular}"));
+            let access = Access::Permission(resource.create);
+            let create = post(&*many, access, on(Engine::create)).summary(format!("Make a {singular}"));
             endpoints.push(input(create, Mode::Create).answers(201, object()).named(format!("New{name}"), &*name));
         }
         if resource.update.is_some() {

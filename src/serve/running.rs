@@ -91,8 +91,8 @@ fn listen(config: &Config) -> Result<Server> {
         Error::internal(format!("cannot listen on {}:{}: {reason}; HOST and PORT say where", place.0, place.1))
     };
     let addr = ConfigListenAddr::from_socket_addrs(place).map_err(|error| failed(error.to_string()))?;
-    // How long a body may be is said where it is read, so that whoever sends a longer one gets an error like any other.
-    let limits = Limits { continue_early: true, body_bytes: u64::MAX, ..Limits::default() };
+    // A body that is too long is refused by the endpoint, in the API's own words, and is not read.
+    let limits = Limits { continue_early: true, body_bytes: u64::from(u32::MAX), ..Limits::default() };
     Server::with_limits(ServerConfig { addr, ssl: None }, limits).map_err(|error| failed(error.to_string()))
 }
 

@@ -32,8 +32,8 @@ impl World {
         client
             .batch_execute(
                 "SELECT identity.generate_api_key('k', id) FROM identity.users;
-                 INSERT INTO identity.sessions (user_id, token, expires_at)
-                 SELECT id, sha256(uuid_send(id)), now() + interval '1 day' FROM identity.users;
+                 INSERT INTO identity.sessions (user_id, token, family, expires_at)
+                 SELECT id, sha256(uuid_send(id)), sha256(uuid_send(id)), now() + interval '1 day' FROM identity.users;
                  INSERT INTO identity.user_tokens (user_id, kind, token_hash, expires_at)
                  SELECT id, 'VERIFY_EMAIL', sha256(uuid_send(id)), now() + interval '1 day' FROM identity.users;",
             )
@@ -126,7 +126,8 @@ fn nobody_adds_rows_for_others_but_administrators() {
     );
     world.expect(&statement, [one, no, one, no, no, no]);
     let statement = format!(
-        "INSERT INTO identity.sessions (user_id, token, expires_at) VALUES ('{member}', sha256('a'), now()) RETURNING id"
+        "INSERT INTO identity.sessions (user_id, token, family, expires_at)
+         VALUES ('{member}', sha256('a'), sha256('a'), now()) RETURNING id"
     );
     world.expect(&statement, [one, no, one, no, no, no]);
     let statement = format!(
@@ -188,7 +189,7 @@ fn nobody_reads_a_secret_not_even_their_own_hash() {
     for secret in [
         "password_hash FROM identity.users",
         "token FROM identity.sessions",
-        "previous_token FROM identity.sessions",
+        "family FROM identity.sessions",
         "key_hash FROM identity.api_keys",
         "token_hash FROM identity.user_tokens",
         "* FROM identity.users",

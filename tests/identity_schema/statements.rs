@@ -23,12 +23,12 @@ fn actor() -> Value {
     json!({"request_id": "test"})
 }
 
-/// A session with the token whose hash is 32 times this byte.
+/// A session with the token whose hash is 32 times this byte, and so is that of its family.
 fn session(client: &mut Client, user: Uuid, token: u8) -> Uuid {
     run(
         client,
         sql!("identity/sessions/insert"),
-        &[&actor(), &user, &[token; 32].as_slice(), &"::1", &"agent".repeat(1000), &3600_i64],
+        &[&actor(), &user, &[token; 32].as_slice(), &"::1", &"agent".repeat(1000), &3600_i64, &[token; 32].as_slice()],
     )[0]
     .get("id")
 }
@@ -89,8 +89,8 @@ fn a_refresh_token_works_once_and_a_used_one_that_comes_back_ends_the_session() 
             .first()
             .map(|row| row.get::<_, Uuid>("id"))
     };
-    let reuse = |client: &mut Client, token: u8| {
-        run(client, sql!("identity/sessions/reuse"), &[&actor(), &[token; 32].as_slice()]).len()
+    let reuse = |client: &mut Client, family: u8| {
+        run(client, sql!("identity/sessions/reuse"), &[&actor(), &[family; 32].as_slice()]).len()
     };
     assert_eq!(rotate(&mut client, 1, 2), Some(session));
     assert_eq!((rotate(&mut client, 1, 9), reuse(&mut client, 7)), (None, 0));

@@ -3,6 +3,9 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+/// The binary.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_mainstay");
+
 /// What a run of the binary came to.
 pub struct Run(Output);
 
@@ -35,12 +38,19 @@ pub fn command(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
 
 /// The same in a folder.
 pub fn command_in(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mainstay"));
+    let mut command = command_of(Path::new(PROGRAM), arguments, variables);
+    command.current_dir(folder);
+    command
+}
+
+/// The same of another build.
+pub fn command_of(program: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(program);
     command.args(arguments).env_clear().envs(variables.iter().copied()).stdin(Stdio::null());
     if let Some(path) = std::env::var_os("PATH") {
         command.env("PATH", path);
     }
-    command.current_dir(folder);
+    command.current_dir(std::env::temp_dir());
     command
 }
 

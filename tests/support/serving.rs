@@ -1,7 +1,8 @@
 //! The binary as a server, on a free port.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::binary::command;
+use super::binary::{PROGRAM, command_of};
 use super::wait::wait_for;
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -25,8 +26,13 @@ pub struct Serving {
 impl Serving {
     /// Starts a server on a free port, which its log tells.
     pub fn start(variables: &[(&str, &str)]) -> Serving {
+        Serving::start_program(Path::new(PROGRAM), variables)
+    }
+
+    /// The same of another build.
+    pub fn start_program(program: &Path, variables: &[(&str, &str)]) -> Serving {
         let variables = [&[("PORT", "0")], variables].concat();
-        let mut child = command(&["serve"], &variables).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command_of(program, &["serve"], &variables).stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let log = Arc::new(Mutex::new(String::new()));
         let written = log.clone();
@@ -44,6 +50,10 @@ impl Serving {
             rest.split_once(' ').map(|(port, _)| port.parse().unwrap())
         });
         serving
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        ([127, 0, 0, 1], self.port).into()
     }
 
     /// What it has logged so far.

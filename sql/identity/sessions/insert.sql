@@ -1,8 +1,9 @@
 -- The user $2 has logged in, from the address $4 with the program $5, and may come back for $6 seconds with the token
--- that $3 is the hash of.
+-- that $3 is the hash of; $7 is the hash of what all tokens of the session have in common.
 INSERT INTO identity.sessions (
     user_id,
     token,
+    family,
     ip_address,
     user_agent,
     expires_at
@@ -10,6 +11,7 @@ INSERT INTO identity.sessions (
 SELECT
     $2,
     $3,
+    $7,
     $4::text::inet,
     left($5, 1024),
     now() + $6::bigint * interval '1 second'

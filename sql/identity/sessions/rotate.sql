@@ -3,7 +3,6 @@
 UPDATE identity.sessions AS s
 SET
     token = $3,
-    previous_token = s.token,
     last_seen_at = now()
 FROM ops.actor($1),
     identity.users AS u
