@@ -25,13 +25,13 @@ pub fn operation_id(endpoint: &Endpoint) -> String {
     id
 }
 
-pub(super) fn operation(endpoint: &Endpoint) -> Value {
+pub(super) fn operation(endpoint: &Endpoint, endpoints: &[Endpoint]) -> Value {
     let mut operation = json!({
         "operationId": operation_id(endpoint),
         "summary": endpoint.summary,
         "tags": [endpoint.collection()],
         "security": security(endpoint),
-        "responses": replies(endpoint),
+        "responses": replies(endpoint, endpoints),
     });
     let parameters = all_parameters(endpoint);
     if !parameters.is_empty() {
