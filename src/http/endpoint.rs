@@ -86,6 +86,7 @@ pub enum Output {
 /// A parameter in the query string, for the document; the handler reads it.
 #[derive(Debug, Clone)]
 pub struct Parameter {
+    /// `metadata.*` is every name that begins so. OpenAPI has no words for that; TypeScript has.
     pub name: String,
     pub help: String,
     pub schema: serde_json::Value,
