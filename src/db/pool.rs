@@ -92,7 +92,8 @@ impl Pool {
         if let Some(problem) = self.shared.last_error()
             && state.connections < self.shared.options.max
         {
-            return Error::database_unavailable(problem);
+            // Where it should have been is for the log alone.
+            return Error::database_unavailable("the database cannot be reached at present").because(problem);
         }
         let name = self.shared.options.name;
         let waited = show_duration(self.shared.options.acquire_time);

@@ -63,9 +63,10 @@ impl Router {
     /// The endpoint for a method (`None` for one that no endpoint has) and a path, with the path's values.
     pub fn find<'a>(&'a self, verb: Option<Verb>, path: &'a str) -> Result<(&'a Endpoint, PathValues<'a>)> {
         let mut values = Vec::new();
-        let node = find(&self.root, path.strip_prefix('/').unwrap_or(path), &mut values)?
+        let nothing = || Error::new(Code::NotFound, format!("there is nothing at {path}"));
+        let node = find(&self.root, path.strip_prefix('/').ok_or_else(nothing)?, &mut values)?
             .filter(|node| !node.endpoints.is_empty())
-            .ok_or_else(|| Error::new(Code::NotFound, format!("there is nothing at {path}")))?;
+            .ok_or_else(nothing)?;
         let index = node.endpoints.iter().find(|(known, _)| Some(*known) == verb).map(|(_, index)| *index);
         match index {
             Some(index) => Ok((&self.endpoints[index], values)),
