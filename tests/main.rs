@@ -19,5 +19,6 @@ mod serve;
 mod deployment;
 mod api;
 mod tidy;
+mod metrics;
 mod readme;
 mod openapi;

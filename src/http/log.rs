@@ -24,6 +24,8 @@ pub struct Exchange {
     pub method: String,
     /// The endpoint's method and path; empty when there is none.
     pub endpoint: &'static str,
+    /// Its place in the table of endpoints.
+    pub(super) place: Option<usize>,
     pub caller: Option<Arc<Caller>>,
     pub status: u16,
     pub bytes: usize,
@@ -37,6 +39,7 @@ impl Exchange {
             address,
             method: method.as_str().to_owned(),
             endpoint: "",
+            place: None,
             caller: None,
             status: 0,
             bytes: 0,

@@ -31,6 +31,7 @@ impl Router {
     pub fn new(mut endpoints: Vec<Endpoint>) -> Result<Router> {
         let mut router = Router::default();
         for (index, endpoint) in endpoints.iter_mut().enumerate() {
+            endpoint.place = index;
             // A server has one table of endpoints for as long as it runs.
             endpoint.label = Box::leak(format!("{endpoint:?}").into_boxed_str());
             let mut node = &mut router.root;
