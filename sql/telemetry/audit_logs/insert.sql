@@ -18,4 +18,5 @@ SELECT
     $4,
     (actor.context ->> 'ip_address')::inet,
     actor.context ->> 'user_agent'
-FROM (SELECT $1::jsonb AS context) AS actor
+FROM ops.actor($1),
+    (SELECT $1::jsonb AS context) AS actor
