@@ -19,6 +19,14 @@ const PUBLIC: [&str; 6] = [
     "POST /api/auth/verify-email",
 ];
 
+/// Endpoints that tell of the inside, which are open in development, and nowhere else.
+const INSIDE: [&str; 4] = [
+    "GET /api/database/health",
+    "GET /api/database/metrics",
+    "GET /api/database/status",
+    "GET /api/v1/metrics/database",
+];
+
 /// Endpoints of the API that everybody who is admitted may call.
 const SIGNED_IN: [&str; 5] = [
     "GET /api/auth/me",
@@ -103,7 +111,7 @@ fn whoever_is_logged_in_may_all_that_the_role_may() {
 fn without_credentials_there_is_only_what_is_meant_for_everybody() {
     let app = App::start();
     let endpoints = app.running().service().router().endpoints();
-    assert_eq!(names(endpoints, Access::Public), PUBLIC);
+    assert_eq!(names(endpoints, Access::Public), [INSIDE.as_slice(), &PUBLIC].concat());
     assert_eq!(names(endpoints, Access::SignedIn), SIGNED_IN);
     for endpoint in endpoints {
         let is_public = endpoint.access == Access::Public;
@@ -151,7 +159,10 @@ fn in_production_nothing_that_tells_of_the_inside_is_open() {
         let body: Value = text.json();
         assert!(!body.to_string().contains("postgres") && body.get("pools").is_none(), "{body}");
     }
-    nobody.get("/health/database").refuse(401, "MISSING_API_KEY");
+    assert_eq!(names(app.running().service().router().endpoints(), Access::Public), PUBLIC);
+    for path in ["/health/database", "/health/detailed", "/metrics"] {
+        nobody.get(path).refuse(401, "MISSING_API_KEY");
+    }
     app.somebody("USER", &["read:teams"]).client.get("/health/database").refuse(403, "INSUFFICIENT_PERMISSIONS");
     app.somebody("VIEWER", &["read:metrics"]).client.get("/health/database").expect(200);
     let body = serde_json::json!({ "email": "a@b.cd", "password": "a new password" });
