@@ -101,10 +101,26 @@ bench-api: postgresql $(RELEASE) ## Measure requests through the whole API again
 	@cd tests/bench && cargo build --release --quiet --locked --bins
 	@tests/bench/target/release/bench-api --mainstay $(RELEASE) $(ARGS)
 
+# What holds the API against its document. Nothing is installed outside of target/.
+API_TOOLS := target/api
+$(API_TOOLS)/venv/installed: tests/api_document/requirements.txt
+	@python3 -m venv $(API_TOOLS)/venv || { echo "Python's venv is missing; Debian's package is python3-venv" >&2; exit 1; }
+	@$(API_TOOLS)/venv/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+$(API_TOOLS)/node_modules/.bin/tsc: tests/api_document/package.json
+	@mkdir -p $(API_TOOLS) && cp $< $(API_TOOLS)/package.json
+	@npm install --silent --no-audit --no-fund --no-package-lock --prefix $(API_TOOLS)
+	@touch $@
+
+API_EXAMPLES ?= 15
+test-api: postgresql $(MAINSTAY) $(API_TOOLS)/venv/installed $(API_TOOLS)/node_modules/.bin/tsc ## Hold the API against its document: schemathesis, tsc (needs Python and npm)
+	@MAINSTAY=$(MAINSTAY) API_EXAMPLES=$(API_EXAMPLES) tests/api_document/run
+
 FUZZ_SECONDS ?= 60
 fuzz-http: ## Fuzz the HTTP reader for FUZZ_SECONDS (needs cargo-fuzz: make setup)
 	cd $(HTTP)/fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run reader -- \
 		-max_total_time=$(FUZZ_SECONDS) -max_len=2048 -dict=http.dict -print_final_stats=1
 
 .PHONY: help run setup postgresql check test migrate migrate-status migrate-create migrate-rollback db-start db-stop \
-	db-reset db-seed db-psql install uninstall bench-http bench-migrate bench-db bench-api fuzz-http FORCE
+	db-reset db-seed db-psql install uninstall bench-http bench-migrate bench-db test-api bench-api fuzz-http FORCE

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::field::{Access, Field, Kind};
-use super::form::is_timestamp;
+use super::moment::{in_utc, is_timestamp};
 use crate::error::{Code, Error, FieldError, Result};
 
 /// Faults that are told of one input, so that a body full of them has no answer many times its size.
@@ -211,10 +211,15 @@ fn fits(kind: &Kind, unit: Option<&str>, value: &Value) -> Result<(), String> {
     }
 }
 
-/// Writes a value as PostgreSQL reads it: `3.0` as 3, and a UUID in its usual form.
+/// Writes a value as PostgreSQL reads it: `3.0` as 3, a moment in UTC, and a UUID in its usual form.
 fn normalise(kind: &Kind, value: &mut Value) {
     match kind {
         Kind::Integer { .. } if !value.is_i64() => *value = whole(value).into(),
+        Kind::Timestamp => {
+            if let Some(moment) = value.as_str().and_then(in_utc) {
+                *value = moment.into();
+            }
+        }
         Kind::Uuid => {
             if let Some(id) = value.as_str().and_then(|text| Uuid::try_parse(text).ok()) {
                 *value = id.to_string().into();

@@ -21,11 +21,11 @@ impl fmt::Debug for Form {
 }
 
 impl Form {
-    /// An e-mail address as most systems take them: something, an @, and a name with a dot.
+    /// An e-mail address as most systems take them: words with dots between them, an @, and a name with a dot.
     pub const EMAIL: Form = Form {
         format: Some("email"),
         pattern: Some(
-            r"^[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$",
+            r"^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$",
         ),
         expected: "an e-mail address",
         check: is_email,
@@ -76,7 +76,7 @@ impl Form {
 
 fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else { return false };
-    let is_local = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+/=?^_`{|}~.-".contains(&byte);
+    let is_atom = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+/=?^_`{|}~-".contains(&byte);
     let is_label = |label: &str| {
         let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         (1..=63).contains(&label.len())
@@ -86,7 +86,7 @@ fn is_email(text: &str) -> bool {
     };
     let top = domain.rsplit('.').next().unwrap_or_default();
     (1..=64).contains(&local.len())
-        && local.bytes().all(is_local)
+        && local.split('.').all(|part| !part.is_empty() && part.bytes().all(is_atom))
         && domain.contains('.')
         && domain.split('.').all(is_label)
         && top.starts_with(|letter: char| letter.is_ascii_alphabetic())
@@ -117,64 +117,4 @@ fn is_permission(text: &str) -> bool {
             && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte))
     };
     matches!(verb, "read" | "write") && (collection == "*" || is_name(collection))
-}
-
-/// Whether a text is a day: `2026-01-31`.
-pub fn is_date(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let has_form = bytes.len() == 10
-        && bytes.iter().enumerate().all(|(index, byte)| match index {
-            4 | 7 => *byte == b'-',
-            _ => byte.is_ascii_digit(),
-        });
-    if !has_form {
-        return false;
-    }
-    let number = |range: std::ops::Range<usize>| text[range].parse::<u32>().unwrap_or(0);
-    let (year, month, day) = (number(0..4), number(5..7), number(8..10));
-    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let days = match month {
-        4 | 6 | 9 | 11 => 30,
-        2 if is_leap => 29,
-        2 => 28,
-        1..=12 => 31,
-        _ => 0,
-    };
-    year >= 1 && (1..=days).contains(&day)
-}
-
-/// Whether a text is a moment as RFC 3339 writes them: `2026-01-31T12:00:00.5Z`.
-pub fn is_timestamp(text: &str) -> bool {
-    if !text.is_ascii()
-        || text.len() < 20
-        || !is_date(&text[..10])
-        || !matches!(text.as_bytes()[10], b'T' | b't' | b' ')
-    {
-        return false;
-    }
-    let two = |at: usize, max: u8| {
-        let digits = text.as_bytes().get(at..at + 2);
-        digits.is_some_and(|digits| {
-            digits.iter().all(u8::is_ascii_digit) && (digits[0] - b'0') * 10 + digits[1] - b'0' <= max
-        })
-    };
-    if !(two(11, 23) && two(14, 59) && two(17, 59) && &text[13..14] == ":" && &text[16..17] == ":") {
-        return false;
-    }
-    let mut rest = &text[19..];
-    if let Some(fraction) = rest.strip_prefix('.') {
-        let digits = fraction.bytes().take_while(u8::is_ascii_digit).count();
-        if digits == 0 || digits > 9 {
-            return false;
-        }
-        rest = &fraction[digits..];
-    }
-    match rest.as_bytes() {
-        [b'Z' | b'z'] => true,
-        [b'+' | b'-', _, _, b':', _, _] => {
-            let at = text.len() - 5;
-            two(at, 15) && two(at + 3, 59)
-        }
-        _ => false,
-    }
 }

@@ -153,14 +153,18 @@ impl<'a> Call<'a, '_> {
         Ok(preferences)
     }
 
-    /// The version that `If-Match` demands, if it demands one.
+    /// The version that `If-Match` demands, if it demands one. A tag that is none of ours is the one of another version.
     pub fn if_match(&self) -> Result<Option<i32>> {
         let Some(text) = self.header("If-Match").map(str::trim) else { return Ok(None) };
         if text == "*" {
             return Ok(None);
         }
-        let version = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).and_then(|text| text.parse().ok());
+        let tag = text.strip_prefix("W/").unwrap_or(text).strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+        let Some(tag) = tag.filter(|tag| !tag.contains('"')) else {
+            return Err(malformed("If-Match must be * or one ETag, in quotation marks"));
+        };
         let wrong = || Error::new(Code::PreconditionFailed, format!("If-Match {text} is no version of this"));
+        let version = tag.parse().ok().filter(|_| !text.starts_with("W/"));
         version.map(Some).ok_or_else(wrong)
     }
 

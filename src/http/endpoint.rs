@@ -86,6 +86,7 @@ pub enum Output {
 /// A parameter in the query string, for the document; the handler reads it.
 #[derive(Debug, Clone)]
 pub struct Parameter {
+    /// `metadata.*` is every name that begins so. OpenAPI has no words for that; TypeScript has.
     pub name: String,
     pub help: String,
     pub schema: serde_json::Value,
@@ -99,6 +100,8 @@ pub struct Endpoint {
     pub path: String,
     /// `GET /api/teams/{id}`, for logs and metrics, from the router.
     pub label: &'static str,
+    /// Its place in the table, from the router.
+    pub(super) place: usize,
     pub access: Access,
     pub pool: Which,
     pub limit: Limit,
@@ -142,6 +145,7 @@ fn endpoint(verb: Verb, path: impl Into<String>, access: Access, handler: Box<Ac
         verb,
         path: path.into(),
         label: "",
+        place: 0,
         access,
         pool: Which::Primary,
         limit: Limit::General,

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use crate::error::{Code, Error, Result};
 
-/// Parameters of a request that one can reasonably have.
-const PARAMETERS_MAX: usize = 64;
+/// Parameters of a request: more than the longest list of filters has.
+const PARAMETERS_MAX: usize = 200;
 
 /// The parameters of a query string, decoded, in their order.
 #[derive(Debug, Default)]

@@ -68,7 +68,11 @@ fn describe(endpoint: &Endpoint, text: &mut String) {
         text.push_str("    query: {\n");
         for parameter in &endpoint.parameters {
             let _ = writeln!(text, "      /** {} */", comment(&parameter.help));
-            let _ = writeln!(text, "      {}?: {};", key(&parameter.name), type_of(&parameter.schema, 3));
+            let kind = type_of(&parameter.schema, 3);
+            let _ = match parameter.name.strip_suffix('*') {
+                Some(start) => writeln!(text, "      [inside: `{start}${{string}}`]: {kind} | undefined;"),
+                None => writeln!(text, "      {}?: {kind};", key(&parameter.name)),
+            };
         }
         text.push_str("    };\n");
     }

@@ -63,7 +63,7 @@ pub(super) fn endpoints(identity: &Arc<Identity>) -> Vec<Endpoint> {
             .summary("End this session")
             .pool(Which::Priority)
             .answers(204, Output::Nothing)
-            .fails(&[Code::ValidationError]),
+            .fails(&[Code::InsufficientPermissions]),
         post("/api/auth/logout-all", Access::SignedIn, logout_all)
             .summary("End all sessions of the caller")
             .pool(Which::Priority)
@@ -189,7 +189,7 @@ fn answer(
 
 fn logout(call: &mut Call<'_, '_>) -> Result<Reply> {
     let Some(id) = call.caller()?.session_id() else {
-        return Err(Error::new(Code::ValidationError, "an API key has no session; revoke the key instead"));
+        return Err(Error::new(Code::InsufficientPermissions, "an API key has no session; revoke the key instead"));
     };
     let actor = call.actor();
     call.session()?.all(&sql!("identity/sessions/revoke"), &[&Json(&actor), &id])?;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::Engine;
 use crate::error::{Code, Error, Result};
-use crate::fields::{Field, Form, Kind, is_date, is_timestamp};
+use crate::fields::{Field, Form, Kind, in_utc, is_date};
 use crate::http::Query;
 
 /// Words of the query string that are no filters.
@@ -183,8 +183,8 @@ pub(super) fn read(kind: &Kind, text: &str) -> Result<String, String> {
                 Some((moment, offset)) if moment.contains(['T', 't']) => format!("{moment}+{offset}"),
                 _ => text.to_owned(),
             };
-            let is_right = is_date(&text) || is_timestamp(&text);
-            if is_right { Ok(text) } else { wrong("a day or a time, like 2026-01-31 or 2026-01-31T12:00:00Z") }
+            let moment = if is_date(&text) { Some(text) } else { in_utc(&text) };
+            moment.map_or_else(|| wrong("a day or a time, like 2026-01-31 or 2026-01-31T12:00:00Z"), Ok)
         }
         Kind::Uuid => match Uuid::try_parse(text) {
             Ok(id) => Ok(id.to_string()),

@@ -59,7 +59,11 @@ fn filters(field: &Field) -> Vec<Parameter> {
     let name = &field.name;
     let mut parameters = Vec::new();
     match field.kind {
-        Kind::Object | Kind::Record(_) | Kind::Records { .. } | Kind::Json => {}
+        Kind::Object => {
+            let help = format!("With this inside: {name}.team=platform.");
+            parameters.push(parameter(format!("{name}.*"), help, json!({ "type": "string" })));
+        }
+        Kind::Record(_) | Kind::Records { .. } | Kind::Json => {}
         Kind::Set(_) | Kind::List { .. } => {
             parameters.push(parameter(&**name, "With this among them.", json!({ "type": "string" })));
         }

@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 use tiny_http::{ConfigListenAddr, Limits, Server, ServerConfig};
 
 use super::prepare::prepare;
-use super::table::endpoints;
+use super::table::{self, endpoints};
 use crate::config::{Address, Config, Networks};
 use crate::db::{Database, Dialer, Listener};
 use crate::error::{Error, Result};
 use crate::http::{Cors, Exchange, Observer, Rates, Service, ServiceOptions};
 use crate::identity::{self, Identity};
+use crate::jobs::Jobs;
 use crate::migrate::Source;
 use crate::ops::Health;
 use crate::telemetry::Recorder;
@@ -43,8 +44,9 @@ impl Running {
             Some(false) => None,
             _ => Some(Arc::new(Recorder::start(database.clone())?)),
         };
+        let jobs = Arc::new(Jobs::new(table::jobs(&health)));
         let service = Arc::new(Service::new(ServiceOptions {
-            endpoints: endpoints(config, &identity, &health),
+            endpoints: endpoints(config, &identity, &health, &jobs),
             admission: identity::admission(&identity),
             rates: Rates { general: config.integer("RATE_LIMIT"), login: config.integer("RATE_LIMIT_LOGIN") },
             proxies: Networks::parse(config.text("TRUSTED_PROXIES").unwrap_or_default()).map_err(Error::internal)?,
@@ -66,7 +68,12 @@ impl Running {
             start.elapsed().as_millis()
         );
         let (config, preparing) = (config.clone(), health.clone());
-        threads.push(spawn("prepare", move || prepare(&config, &database, &migrations, &preparing))?);
+        let prepare_and_work = move || {
+            if prepare(&config, &database, &migrations, &preparing) {
+                jobs.run(&database, |time| preparing.wait_for_stop(time));
+            }
+        };
+        threads.push(spawn("background", prepare_and_work)?);
         Ok(Running { server, service, health, threads, listener, recorder })
     }
 

@@ -8,6 +8,8 @@ use super::reference;
 use crate::error::Code;
 use crate::http::endpoint::{Access, Endpoint, Limit, Verb};
 
+const URI_TOO_LONG: &str = "UriTooLong";
+
 /// All errors of an endpoint, by their statuses.
 fn codes(endpoint: &Endpoint) -> BTreeMap<u16, Vec<Code>> {
     let is_open = endpoint.access == Access::Public;
@@ -46,7 +48,8 @@ pub(super) fn takes_idempotency_key(endpoint: &Endpoint) -> bool {
 
 /// The errors of an endpoint, as references to the responses.
 pub(super) fn references(endpoint: &Endpoint) -> impl Iterator<Item = (u16, Value)> {
-    codes(endpoint).into_iter().map(|(status, codes)| (status, reference("responses", &name(&codes))))
+    let errors = codes(endpoint).into_iter().map(|(status, codes)| (status, reference("responses", &name(&codes))));
+    errors.chain((!endpoint.parameters.is_empty()).then(|| (414, reference("responses", URI_TOO_LONG))))
 }
 
 /// The error of an endpoint that has this status.
@@ -60,6 +63,12 @@ pub(super) fn responses(endpoints: &[Endpoint]) -> Map<String, Value> {
     for (status, codes) in endpoints.iter().flat_map(codes) {
         responses.insert(name(&codes), response(status, &codes));
     }
+    // The server says this before it knows what the request is, and so in plain words.
+    let plain = json!({
+        "description": "The request line has more than 8 KiB",
+        "content": { "text/plain": { "schema": { "type": "string" } } },
+    });
+    responses.insert(URI_TOO_LONG.to_owned(), plain);
     responses
 }
 
@@ -104,18 +113,23 @@ fn response(status: u16, codes: &[Code]) -> Value {
     let names: Vec<&str> = codes.iter().map(|code| code.name()).collect();
     let titles: Vec<&str> = codes.iter().map(|code| code.title()).collect();
     let these = json!({ "properties": { "status": { "const": status }, "code": { "enum": names } } });
-    let mut headers = Map::from_iter([("X-Request-Id".to_owned(), reference("headers", "X-Request-Id"))]);
+    // What cannot be read as HTTP has no id, and gets an answer in plain words.
+    let is_plain = codes.contains(&Code::MalformedRequest);
+    let request_id = match is_plain {
+        true => json!({ "required": false, "schema": { "type": "string" } }),
+        false => reference("headers", "X-Request-Id"),
+    };
+    let mut headers = Map::from_iter([("X-Request-Id".to_owned(), request_id)]);
     for (header, is_required) in headers_of(codes) {
         let schema = json!({ "type": "string" });
         headers.insert(header.to_owned(), json!({ "required": is_required, "schema": schema }));
     }
-    json!({
-        "description": titles.join(", or: "),
-        "headers": headers,
-        "content": { "application/problem+json": { "schema": {
-            "allOf": [reference("schemas", "Problem"), these],
-        } } },
-    })
+    let problem = json!({ "schema": { "allOf": [reference("schemas", "Problem"), these] } });
+    let mut content = json!({ "application/problem+json": problem });
+    if is_plain {
+        content["text/plain"] = json!({ "schema": { "type": "string" } });
+    }
+    json!({ "description": titles.join(", or: "), "headers": headers, "content": content })
 }
 
 /// The headers of an error's reply, and whether it always has them.

@@ -34,7 +34,7 @@ pub fn document(endpoints: &[Endpoint]) -> Value {
     let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
     for endpoint in endpoints {
         let verb = endpoint.verb.name().to_ascii_lowercase();
-        paths.entry(&endpoint.path).or_default().insert(verb, operation::operation(endpoint));
+        paths.entry(&endpoint.path).or_default().insert(verb, operation::operation(endpoint, endpoints));
     }
     let mut tags: Vec<&str> = Vec::new();
     for endpoint in endpoints {

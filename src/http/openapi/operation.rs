@@ -25,13 +25,13 @@ pub fn operation_id(endpoint: &Endpoint) -> String {
     id
 }
 
-pub(super) fn operation(endpoint: &Endpoint) -> Value {
+pub(super) fn operation(endpoint: &Endpoint, endpoints: &[Endpoint]) -> Value {
     let mut operation = json!({
         "operationId": operation_id(endpoint),
         "summary": endpoint.summary,
         "tags": [endpoint.collection()],
         "security": security(endpoint),
-        "responses": replies(endpoint),
+        "responses": replies(endpoint, endpoints),
     });
     let parameters = all_parameters(endpoint);
     if !parameters.is_empty() {
@@ -88,7 +88,7 @@ fn all_parameters(endpoint: &Endpoint) -> Vec<Value> {
     if endpoint.is_write {
         parameters.push(shared("Prefer"));
     }
-    for parameter in &endpoint.parameters {
+    for parameter in endpoint.parameters.iter().filter(|parameter| !parameter.name.ends_with(".*")) {
         let mut shown = json!({ "name": parameter.name, "in": "query", "schema": parameter.schema });
         if !parameter.help.is_empty() {
             shown["description"] = json!(parameter.help);
@@ -119,7 +119,7 @@ pub(super) fn shared_parameters() -> Value {
         "If-Match": header(
             "If-Match",
             "Do it only if the row still is at this version, which is its ETag; * is any.",
-            json!({ "type": "string", "pattern": "^([*]|\"[0-9]{1,9}\")$" }),
+            json!({ "type": "string", "anyOf": [{ "const": "*" }, { "pattern": "^(W/)?\"[!#-~]*\"$" }] }),
         ),
         "If-None-Match": header(
             "If-None-Match",

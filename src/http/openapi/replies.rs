@@ -3,20 +3,25 @@
 use serde_json::{Map, Value, json};
 
 use super::errors::{self, takes_idempotency_key};
+use super::operation::operation_id;
 use super::reference;
 use super::shapes::{output_name, output_schema};
 use crate::fields::object_schema;
 use crate::http::endpoint::{Endpoint, Output, Verb};
 
 /// All replies, errors included, by their statuses.
-pub(super) fn replies(endpoint: &Endpoint) -> Map<String, Value> {
+pub(super) fn replies(endpoint: &Endpoint, endpoints: &[Endpoint]) -> Map<String, Value> {
     let mut replies: Map<String, Value> =
         errors::references(endpoint).map(|(status, reply)| (status.to_string(), reply)).collect();
     let schema = match &endpoint.output {
         Output::Nothing | Output::Text(_) => Value::Null,
         output => output_schema(output, &output_name(endpoint)),
     };
-    let main = reply(endpoint, endpoint.status, &endpoint.output, schema);
+    let mut main = reply(endpoint, endpoint.status, &endpoint.output, schema);
+    let links = links(endpoint, endpoints);
+    if !links.is_empty() {
+        main["links"] = json!(links);
+    }
     replies.insert(endpoint.status.to_string(), main);
     if endpoint.has_version && endpoint.verb == Verb::Get {
         replies.insert("304".to_owned(), reply(endpoint, 304, &Output::Nothing, Value::Null));
@@ -63,6 +68,25 @@ fn reply(endpoint: &Endpoint, status: u16, output: &Output, schema: Value) -> Va
         _ => reply["content"] = json!({ "application/json": { "schema": schema } }),
     }
     reply
+}
+
+/// What one can go on with: with the row that was made, or the first one of a list.
+fn links(endpoint: &Endpoint, endpoints: &[Endpoint]) -> Map<String, Value> {
+    let id = match &endpoint.output {
+        Output::Page(_) => "$response.body#/data/0/id",
+        Output::Object(_) if endpoint.status == 201 => "$response.body#/id",
+        _ => return Map::new(),
+    };
+    let one = format!("/api/{}/{{id}}", endpoint.collection());
+    let is_about_one = |other: &&Endpoint| other.path == one || other.path.starts_with(&format!("{one}/"));
+    endpoints
+        .iter()
+        .filter(is_about_one)
+        .map(|other| {
+            let name = operation_id(other);
+            (name.clone(), json!({ "operationId": name, "parameters": { "id": id } }))
+        })
+        .collect()
 }
 
 fn description(status: u16) -> &'static str {
