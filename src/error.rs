@@ -37,6 +37,31 @@ pub enum Code {
 }
 
 impl Code {
+    /// All of them, in the order of the documentation.
+    pub const ALL: [Code; 21] = [
+        Code::MalformedRequest,
+        Code::MissingApiKey,
+        Code::InvalidApiKey,
+        Code::InvalidToken,
+        Code::InvalidCredentials,
+        Code::InsufficientPermissions,
+        Code::AccountLocked,
+        Code::NotFound,
+        Code::MethodNotAllowed,
+        Code::Conflict,
+        Code::PreconditionFailed,
+        Code::PreconditionRequired,
+        Code::PayloadTooLarge,
+        Code::UnsupportedMediaType,
+        Code::ValidationError,
+        Code::RateLimitExceeded,
+        Code::QueryExecutionError,
+        Code::DatabaseUnavailable,
+        Code::PoolExhausted,
+        Code::QueryTimeout,
+        Code::InternalError,
+    ];
+
     /// The status, the name and the title that go with the code.
     fn parts(self) -> (u16, &'static str, &'static str) {
         match self {

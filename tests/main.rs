@@ -18,5 +18,8 @@ mod sql;
 mod serve;
 mod deployment;
 mod api;
+mod tidy;
+mod admin_query;
+mod metrics;
 mod readme;
 mod openapi;

@@ -15,7 +15,7 @@ use crate::identity::admin::{self, NewApiKey, NewUser};
 use crate::identity::first;
 
 /// Does something with a session on the configured database, and shows what came of it.
-fn with_session(
+pub(super) fn with_session(
     arguments: &Arguments,
     act: impl FnOnce(&Config, &mut Session, &str) -> Result<ExitCode>,
 ) -> Result<ExitCode> {
@@ -30,7 +30,7 @@ fn with_session(
 }
 
 /// Shows objects as a table of some of their members.
-fn show(arguments: &Arguments, rows: &[Value], columns: &[(&str, usize)]) -> Result<ExitCode> {
+pub(super) fn show(arguments: &Arguments, rows: &[Value], columns: &[(&str, usize)]) -> Result<ExitCode> {
     if arguments.has("json") {
         return print_json(&rows);
     }

@@ -15,7 +15,7 @@ use crate::migrate::{self, Event, Finding, Migrations, Options, Outcome, Source,
 const OWN_FOLDER: &str = "sql/migrations";
 
 /// A connection without the limits of a request: a migration takes as long as it takes.
-fn connect(config: &Config, address: &Address) -> error::Result<Client> {
+pub(super) fn connect(config: &Config, address: &Address) -> error::Result<Client> {
     let options = [("timezone", "UTC".to_owned()), ("statement_timeout", "0".to_owned())];
     Dialer::new(address, "mainstay/migrate", &options, config.duration("DB_CONNECT_TIMEOUT"))?.dial_unguarded()
 }

@@ -7,6 +7,7 @@ mod database;
 mod document;
 mod identity;
 mod migrate;
+mod ops;
 mod parse;
 
 use std::ffi::OsString;
@@ -224,6 +225,16 @@ pub const COMMANDS: &[Command] = &[
         arguments: &["KEY"],
         flags: &[option("overlap", "TIME", "How long the old key goes on working: 1h."), JSON],
         ..command("key rotate", "Replace an API key by a new one, shown this once.", identity::rotate_key)
+    },
+    Command {
+        flags: &[flag("quick", "Leave out what takes seconds: the schema against its migrations."), JSON],
+        details: "Exits with 1 if something is wrong that must be right.",
+        ..command("doctor", "Look at everything that has to be right, and say what to do.", ops::examine)
+    },
+    Command { flags: &[JSON], ..command("jobs", "Show the background jobs, and how they went.", ops::list_jobs) },
+    Command {
+        arguments: &["NAME"],
+        ..command("jobs run", "Let a job run now instead of when it is due.", ops::hurry_job)
     },
     Command {
         details: "Refuses in production.",

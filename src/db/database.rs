@@ -1,6 +1,7 @@
 //! The four pools, and what they add up to.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -10,6 +11,8 @@ use super::manager::PoolOptions;
 use super::pool::{Pool, Purpose};
 use super::pool_stats::PoolStats;
 use super::session::Session;
+use super::statement_log::StatementLog;
+use super::statements::Statements;
 use crate::config::{Address, Config};
 use crate::error::{Error, Result};
 
@@ -73,7 +76,7 @@ pub struct DatabaseStats {
 #[derive(Debug, Clone)]
 pub struct Database {
     pools: [Pool; 4],
-    slow: Duration,
+    log: Arc<StatementLog>,
     address: Address,
 }
 
@@ -102,12 +105,13 @@ impl Database {
         };
         let [primary_pool, readonly, priority, background] = Which::ALL.map(pool);
         let pools = [primary_pool?, readonly?, priority?, background?];
-        Ok(Database { pools, slow: config.duration("DB_SLOW_QUERY"), address: primary.clone() })
+        let log = Arc::new(StatementLog::new(config.duration("DB_SLOW_QUERY")));
+        Ok(Database { pools, log, address: primary.clone() })
     }
 
     /// A session on one of the pools.
     pub fn session(&self, which: Which, purpose: Purpose) -> Result<Session> {
-        Session::new(self.pool(which), purpose, self.slow)
+        Session::new(self.pool(which), purpose, self.log.clone())
     }
 
     pub fn pool(&self, which: Which) -> &Pool {
@@ -116,6 +120,16 @@ impl Database {
 
     pub fn address(&self) -> &Address {
         &self.address
+    }
+
+    /// Whether the database answers one of the pools.
+    pub fn ask(&self, which: Which, purpose: Purpose) -> Result<()> {
+        self.session(which, purpose)?.one(&crate::sql!("db/check"), &[]).map(drop)
+    }
+
+    /// What statements cost.
+    pub fn statements(&self) -> &StatementLog {
+        &self.log
     }
 
     pub fn stats(&self) -> DatabaseStats {

@@ -13,9 +13,10 @@ use r2d2::PooledConnection;
 use super::connection::Connection;
 use super::dialer::Dialer;
 use super::manager::{CHECK_TIME, LogOnce, Manager, PoolOptions, Shared};
-use super::pool_stats::{PoolStats, WaitHistogram};
+use super::pool_stats::PoolStats;
 use crate::config::show_duration;
 use crate::error::{Error, Result};
+use crate::metrics::Snapshot;
 use crate::request_id::RequestId;
 
 /// Who holds a connection for longer than this is worth naming.
@@ -91,7 +92,8 @@ impl Pool {
         if let Some(problem) = self.shared.last_error()
             && state.connections < self.shared.options.max
         {
-            return Error::database_unavailable(problem);
+            // Where it should have been is for the log alone.
+            return Error::database_unavailable("the database cannot be reached at present").because(problem);
         }
         let name = self.shared.options.name;
         let waited = show_duration(self.shared.options.acquire_time);
@@ -138,8 +140,8 @@ impl Pool {
     }
 
     /// How long callers have waited for a connection.
-    pub fn waits(&self) -> WaitHistogram {
-        self.shared.counters.waits()
+    pub fn waits(&self) -> Snapshot {
+        self.shared.counters.waits.snapshot()
     }
 
     /// Notes how many connections are idle, for the rule about too many of them.

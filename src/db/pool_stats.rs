@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::config::show_duration;
+use crate::metrics::Histogram;
 
 /// A pool's figures, named as Collex names them.
 #[derive(Debug, Clone, Default, Serialize, PartialEq, Eq)]
@@ -45,20 +46,10 @@ impl<'a> std::iter::Sum<&'a PoolStats> for PoolStats {
 }
 
 /// Up to how many seconds the waits of a bucket took.
-pub const WAIT_BOUNDS: [f64; 8] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
-
-/// How long callers have waited for a connection, as Prometheus counts: a bucket has those of the smaller ones too.
-/// Whoever found a connection at once is in all of them.
-#[derive(Debug, Clone, PartialEq)]
-pub struct WaitHistogram {
-    /// The bounds in seconds, and how many took no longer.
-    pub buckets: [(f64, u64); WAIT_BOUNDS.len()],
-    pub sum_seconds: f64,
-    pub count: u64,
-}
+const WAIT_BOUNDS: &[f64] = &[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
 
 /// What a pool counts.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Counters {
     /// Connections that were idle when somebody looked last.
     pub(super) idle: AtomicU64,
@@ -68,14 +59,29 @@ pub(super) struct Counters {
     waiting: AtomicU64,
     wait_count: AtomicU64,
     wait_us: AtomicU64,
-    /// Waits by how long they were: one for each of [`WAIT_BOUNDS`], and one for all that was longer.
-    waits: [AtomicU64; WAIT_BOUNDS.len() + 1],
+    /// How long callers have waited for a connection. Whoever found one at once is in it, too.
+    pub(super) waits: Histogram,
+}
+
+impl Default for Counters {
+    fn default() -> Counters {
+        Counters {
+            idle: AtomicU64::new(0),
+            max_idle_closed: AtomicU64::new(0),
+            max_idle_time_closed: AtomicU64::new(0),
+            max_lifetime_closed: AtomicU64::new(0),
+            waiting: AtomicU64::new(0),
+            wait_count: AtomicU64::new(0),
+            wait_us: AtomicU64::new(0),
+            waits: Histogram::new(WAIT_BOUNDS),
+        }
+    }
 }
 
 impl Counters {
     /// Counts somebody who found a connection at once.
     pub(super) fn count_no_wait(&self) {
-        self.waits[0].fetch_add(1, Ordering::Relaxed);
+        self.waits.observe(Duration::ZERO);
     }
 
     /// Waits by way of `wait`, and counts it. Who waits still is counted already.
@@ -87,8 +93,7 @@ impl Counters {
         self.waiting.fetch_sub(1, Ordering::Relaxed);
         let waited = start.elapsed();
         self.wait_us.fetch_add(waited.as_micros() as u64, Ordering::Relaxed);
-        let bucket = WAIT_BOUNDS.partition_point(|bound| *bound < waited.as_secs_f64());
-        self.waits[bucket].fetch_add(1, Ordering::Relaxed);
+        self.waits.observe(waited);
         result
     }
 
@@ -107,15 +112,5 @@ impl Counters {
             max_lifetime_closed: count(&self.max_lifetime_closed),
             waiting: count(&self.waiting),
         }
-    }
-
-    pub(super) fn waits(&self) -> WaitHistogram {
-        let mut count = 0;
-        let buckets = std::array::from_fn(|index| {
-            count += self.waits[index].load(Ordering::Relaxed);
-            (WAIT_BOUNDS[index], count)
-        });
-        count += self.waits[WAIT_BOUNDS.len()].load(Ordering::Relaxed);
-        WaitHistogram { buckets, sum_seconds: self.wait_us.load(Ordering::Relaxed) as f64 / 1e6, count }
     }
 }

@@ -1,13 +1,15 @@
 //! What one does with a connection: run prepared statements, and see what came of it.
 
 use std::borrow::Cow;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use postgres::Row;
 use postgres::error::SqlState;
 
 use super::connection::Connection;
 use super::pool::{Held, Pool, Purpose};
+use super::statement_log::StatementLog;
 use super::statements::{Params, Statements};
 use crate::error::{Code, Error, Result};
 use crate::sql::Query;
@@ -16,7 +18,7 @@ use crate::sql::Query;
 pub struct Session {
     held: Held,
     purpose: Purpose,
-    slow: Duration,
+    log: Arc<StatementLog>,
 }
 
 /// What a statement is, for the decision whether it may be run again.
@@ -27,9 +29,9 @@ enum Effect {
 }
 
 impl Session {
-    /// Takes a connection from a pool. Statements slower than `slow` are logged.
-    pub fn new(pool: &Pool, purpose: Purpose, slow: Duration) -> Result<Session> {
-        Ok(Session { held: pool.take(purpose)?, purpose, slow })
+    /// Takes a connection from a pool.
+    pub fn new(pool: &Pool, purpose: Purpose, log: Arc<StatementLog>) -> Result<Session> {
+        Ok(Session { held: pool.take(purpose)?, purpose, log })
     }
 
     /// Runs one statement: prepared, timed, within its time, and again where that is harmless.
@@ -44,7 +46,7 @@ impl Session {
         loop {
             let start = Instant::now();
             let result = self.attempt(text, &mut act);
-            self.log_if_slow(name, start);
+            self.log.note(name, start.elapsed(), self.purpose);
             let error = match result {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
@@ -91,13 +93,6 @@ impl Session {
         Ok(false)
     }
 
-    fn log_if_slow(&self, name: &str, start: Instant) {
-        let took = start.elapsed();
-        if took >= self.slow {
-            log::warn!(target: "mainstay::slow", "{name} took {} ms for {}", took.as_millis(), self.purpose);
-        }
-    }
-
     /// The connection itself, for what has no method here.
     pub(super) fn held(&mut self) -> &mut Held {
         &mut self.held
@@ -111,8 +106,9 @@ impl Session {
         Ok(())
     }
 
-    pub(super) fn slow(&self) -> Duration {
-        self.slow
+    /// Where statements of this session are noted, and as whose.
+    pub(super) fn log(&self) -> (Arc<StatementLog>, Purpose) {
+        (self.log.clone(), self.purpose)
     }
 }
 

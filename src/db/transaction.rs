@@ -1,14 +1,16 @@
 //! Several statements that happen together or not at all.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use postgres::Row;
 use postgres::error::SqlState;
 
 use super::connection::Connection;
-use super::pool::Held;
+use super::pool::{Held, Purpose};
 use super::session::{Session, is_stale_statement, told};
+use super::statement_log::StatementLog;
 use super::statements::{Params, Statements};
 use crate::error::{Code, Error, Result};
 use crate::sql::Query;
@@ -56,7 +58,7 @@ impl TransactionOptions {
 /// A transaction that is open.
 pub struct Transaction<'a> {
     held: &'a mut Held,
-    slow: Duration,
+    log: (Arc<StatementLog>, Purpose),
     /// A statement failed, so PostgreSQL will answer a COMMIT with ROLLBACK.
     is_aborted: bool,
 }
@@ -83,9 +85,7 @@ impl Transaction<'_> {
         let connection = self.held.connection();
         connection.guard.allow(time);
         let result = connection.prepare(text).and_then(|statement| act(connection, &statement));
-        if start.elapsed() >= self.slow {
-            log::warn!(target: "mainstay::slow", "{name} took {} ms", start.elapsed().as_millis());
-        }
+        self.log.0.note(name, start.elapsed(), self.log.1);
         result.map_err(|error| {
             self.is_aborted = true;
             self.held.connection().note(&error);
@@ -129,13 +129,13 @@ impl Session {
         options: TransactionOptions,
         act: &mut impl FnMut(&mut Transaction<'_>) -> Result<T>,
     ) -> Result<T, Failure> {
-        let slow = self.slow();
+        let log = self.log();
         let held = self.held();
         if let Err(error) = batch(held, &options.begin()) {
             return Err(self.before_commit(error));
         }
         let held = self.held();
-        let mut transaction = Transaction { held, slow, is_aborted: false };
+        let mut transaction = Transaction { held, log, is_aborted: false };
         let result = act(&mut transaction);
         let is_aborted = transaction.is_aborted;
         match result {

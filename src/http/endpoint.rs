@@ -100,6 +100,8 @@ pub struct Endpoint {
     pub path: String,
     /// `GET /api/teams/{id}`, for logs and metrics, from the router.
     pub label: &'static str,
+    /// Its place in the table, from the router.
+    pub(super) place: usize,
     pub access: Access,
     pub pool: Which,
     pub limit: Limit,
@@ -143,6 +145,7 @@ fn endpoint(verb: Verb, path: impl Into<String>, access: Access, handler: Box<Ac
         verb,
         path: path.into(),
         label: "",
+        place: 0,
         access,
         pool: Which::Primary,
         limit: Limit::General,

@@ -1,5 +1,6 @@
 //! The access log: a line for each request. Neither bodies nor tokens nor query strings are ever in it.
 
+use std::error::Error as _;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -23,6 +24,8 @@ pub struct Exchange {
     pub method: String,
     /// The endpoint's method and path; empty when there is none.
     pub endpoint: &'static str,
+    /// Its place in the table of endpoints.
+    pub(super) place: Option<usize>,
     pub caller: Option<Arc<Caller>>,
     pub status: u16,
     pub bytes: usize,
@@ -36,6 +39,7 @@ impl Exchange {
             address,
             method: method.as_str().to_owned(),
             endpoint: "",
+            place: None,
             caller: None,
             status: 0,
             bytes: 0,
@@ -92,6 +96,9 @@ pub(super) fn log_error(error: &Error, exchange: &Exchange) {
         Some(database) if error.code == Code::InternalError => {
             let (state, message) = (database.code().code(), database.message());
             log::log!(level, "{endpoint} request={id}: {code}: {}: {state} {message}", error.message);
+        }
+        None if let (Code::DatabaseUnavailable, Some(cause)) = (error.code, error.source()) => {
+            log::log!(level, "{endpoint} request={id}: {code}: {}: {cause}", error.message);
         }
         _ => log::log!(level, "{endpoint} request={id}: {code}: {}", error.message),
     }

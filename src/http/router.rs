@@ -31,6 +31,7 @@ impl Router {
     pub fn new(mut endpoints: Vec<Endpoint>) -> Result<Router> {
         let mut router = Router::default();
         for (index, endpoint) in endpoints.iter_mut().enumerate() {
+            endpoint.place = index;
             // A server has one table of endpoints for as long as it runs.
             endpoint.label = Box::leak(format!("{endpoint:?}").into_boxed_str());
             let mut node = &mut router.root;
@@ -62,9 +63,10 @@ impl Router {
     /// The endpoint for a method (`None` for one that no endpoint has) and a path, with the path's values.
     pub fn find<'a>(&'a self, verb: Option<Verb>, path: &'a str) -> Result<(&'a Endpoint, PathValues<'a>)> {
         let mut values = Vec::new();
-        let node = find(&self.root, path.strip_prefix('/').unwrap_or(path), &mut values)?
+        let nothing = || Error::new(Code::NotFound, format!("there is nothing at {path}"));
+        let node = find(&self.root, path.strip_prefix('/').ok_or_else(nothing)?, &mut values)?
             .filter(|node| !node.endpoints.is_empty())
-            .ok_or_else(|| Error::new(Code::NotFound, format!("there is nothing at {path}")))?;
+            .ok_or_else(nothing)?;
         let index = node.endpoints.iter().find(|(known, _)| Some(*known) == verb).map(|(_, index)| *index);
         match index {
             Some(index) => Ok((&self.endpoints[index], values)),

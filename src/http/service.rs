@@ -19,6 +19,7 @@ use super::query::Query;
 use super::rate_limit::{RateLimits, Rates, Who};
 use super::reply::{Body, Reply};
 use super::router::Router;
+use super::traffic::Traffic;
 use crate::config::Networks;
 use crate::db::Database;
 use crate::error::{Code, Error, Result};
@@ -54,6 +55,7 @@ pub struct Service {
     proxies: Networks,
     cors: Cors,
     logs_json: bool,
+    traffic: Traffic,
 }
 
 /// Longer user agents are cut.
@@ -61,9 +63,11 @@ const USER_AGENT_MAX: usize = 512;
 
 impl Service {
     pub fn new(options: ServiceOptions) -> Result<Service> {
+        let router = Router::new(options.endpoints)?;
         Ok(Service {
             database: options.database,
-            router: Router::new(options.endpoints)?,
+            traffic: Traffic::new(router.endpoints()),
+            router,
             admission: options.admission,
             limits: RateLimits::new(options.rates),
             proxies: options.proxies,
@@ -80,6 +84,11 @@ impl Service {
         &self.router
     }
 
+    /// What has been counted of requests.
+    pub fn traffic(&self) -> &Traffic {
+        &self.traffic
+    }
+
     pub fn limits(&self) -> &RateLimits {
         &self.limits
     }
@@ -87,6 +96,7 @@ impl Service {
     /// Answers a request. A panic is this request's failure, and nobody else's.
     pub fn handle(&self, mut request: Request) {
         let start = Instant::now();
+        self.traffic.begin();
         let request_id = RequestId::new(request.header("X-Request-Id"));
         let address = client(&self.proxies, &request);
         let timing = Timing::default();
@@ -101,11 +111,12 @@ impl Service {
         exchange.status = reply.status;
         let sent = send(request, reply, &request_id, &timing, start);
         exchange.finish(sent, start.elapsed());
+        self.traffic.end(exchange.place, exchange.status, exchange.duration);
         exchange.log(self.logs_json);
     }
 
-    fn answer<'a>(
-        &'a self,
+    fn answer(
+        &self,
         request: &mut Request,
         address: Option<IpAddr>,
         timing: &Timing,
@@ -125,6 +136,7 @@ impl Service {
             result => result?,
         };
         exchange.endpoint = endpoint.label;
+        exchange.place = Some(endpoint.place);
         let start = Instant::now();
         let caller = self.admit(request, endpoint, address)?;
         timing.auth.set(start.elapsed());

@@ -21,11 +21,13 @@ pub mod first;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::config::Config;
-use crate::db::{Database, Heard};
+use crate::db::{Database, Heard, Statements};
 use crate::error::Result;
 use crate::http::{Admission, Endpoint};
+use crate::jobs::Job;
 use callers::Callers;
 use mail::Mail;
 use password::Passwords;
@@ -81,6 +83,22 @@ pub fn random_password() -> Result<String> {
 pub fn admission(identity: &Arc<Identity>) -> Admission {
     let identity = identity.clone();
     Box::new(move |credentials| identity.callers.admit(credentials, &identity.tokens))
+}
+
+/// Rows of one statement that cleans up.
+const CLEAN_ROWS: i64 = 5000;
+
+/// What is done in the background.
+pub fn jobs() -> Vec<Job> {
+    let clean = |name, query: crate::sql::Query| {
+        Job::new(name, Duration::from_secs(600), move |session| {
+            Ok(serde_json::json!({ "removed": session.exec(&query, &[&CLEAN_ROWS])? }))
+        })
+    };
+    vec![
+        clean("clean-sessions", crate::sql!("identity/sessions/clean")),
+        clean("clean-user-tokens", crate::sql!("identity/user_tokens/clean")),
+    ]
 }
 
 /// All endpoints of the domain.

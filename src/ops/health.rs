@@ -1,15 +1,16 @@
 //! `/live`, `/ready`, `/health` and `/health/database`: what tells an operator, and a load balancer, how it goes.
 
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
 use crate::config::show_duration;
-use crate::db::{Database, Purpose, Statements, Which};
+use crate::db::{Database, Purpose, Which};
 use crate::error::Result;
 use crate::fields::{Field, choice, integer, list, record, text, timestamp};
-use crate::http::{Access, Endpoint, Limit, Output, Permission, Reply, Role, get};
+use crate::http::{Access, Endpoint, Limit, Output, Reply, get};
 
 /// How long an answer of the database is good for.
 const FRESH: Duration = Duration::from_secs(1);
@@ -33,6 +34,9 @@ pub struct Health {
     progress: Mutex<Progress>,
     stopped: Condvar,
     check: Mutex<Check>,
+    pending_migrations: AtomicU32,
+    /// 0 as long as nobody has measured it.
+    database_bytes: AtomicU64,
 }
 
 /// What is known of the database.
@@ -45,11 +49,7 @@ struct Check {
 }
 
 /// The endpoints. What tells more than that the server is well is open where `is_open`.
-pub fn endpoints(health: &Arc<Health>, is_open: bool) -> Vec<Endpoint> {
-    let metrics = match is_open {
-        true => Access::Public,
-        false => Access::Permission(Permission::new("read:metrics", Role::Viewer)),
-    };
+pub(super) fn endpoints(health: &Arc<Health>, metrics: Access) -> Vec<Endpoint> {
     let on = |path: &str, access, summary: &str, act: fn(&Health) -> (u16, Value)| {
         let health = health.clone();
         get(path, access, move |_| {
@@ -148,6 +148,8 @@ impl Health {
             progress: Mutex::new(Progress::Waiting("starting".to_owned())),
             stopped: Condvar::new(),
             check: Mutex::default(),
+            pending_migrations: AtomicU32::new(0),
+            database_bytes: AtomicU64::new(0),
         }
     }
 
@@ -161,6 +163,37 @@ impl Health {
     pub fn stop(&self) {
         *lock(&self.progress) = Progress::Stopping;
         self.stopped.notify_all();
+    }
+
+    pub fn uptime(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    pub(super) fn uptime_in_words(&self) -> String {
+        show_duration(Duration::from_secs(self.uptime().as_secs()))
+    }
+
+    /// Whether the server may get traffic, as far as is known without asking.
+    pub fn is_ready(&self) -> bool {
+        let is_prepared = *lock(&self.progress) == Progress::Ready;
+        let is_there = !matches!(lock(&self.check).last, Some((_, Err(_))));
+        is_prepared && is_there
+    }
+
+    pub fn set_pending_migrations(&self, count: u32) {
+        self.pending_migrations.store(count, Ordering::Relaxed);
+    }
+
+    pub fn pending_migrations(&self) -> u32 {
+        self.pending_migrations.load(Ordering::Relaxed)
+    }
+
+    pub fn set_database_bytes(&self, bytes: u64) {
+        self.database_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    pub fn database_bytes(&self) -> Option<u64> {
+        Some(self.database_bytes.load(Ordering::Relaxed)).filter(|bytes| *bytes > 0)
     }
 
     /// Waits for a while, and answers whether the server is to stop.
@@ -192,7 +225,7 @@ impl Health {
         let body = json!({
             "status": word(database.is_ok()),
             "timestamp": now(),
-            "uptime": show_duration(Duration::from_secs(self.start.elapsed().as_secs())),
+            "uptime": self.uptime_in_words(),
             "version": env!("CARGO_PKG_VERSION"),
             "services": { "database": word(database.is_ok()) },
         });
@@ -220,7 +253,6 @@ impl Health {
 
     /// Asks the database whether it is there, at most once in [`FRESH`].
     fn check(&self) -> Result<(), String> {
-        const CHECK: crate::sql::Query = crate::sql!("db/check");
         if !self.asks_database {
             return Ok(());
         }
@@ -228,12 +260,7 @@ impl Health {
             return result;
         }
         let purpose = Purpose { what: "health check", request: None };
-        let result = self
-            .database
-            .session(Which::Priority, purpose)
-            .and_then(|mut session| session.one(&CHECK, &[]))
-            .map(drop)
-            .map_err(|error| error.to_string());
+        let result = self.database.ask(Which::Priority, purpose).map_err(|error| error.to_string());
         *lock(&self.check) = Check { asking: None, last: Some((Instant::now(), result.clone())) };
         result
     }
@@ -254,12 +281,12 @@ impl Health {
     }
 }
 
-fn word(is_healthy: bool) -> &'static str {
+pub(super) fn word(is_healthy: bool) -> &'static str {
     if is_healthy { "healthy" } else { "unhealthy" }
 }
 
 /// The time as RFC 3339 in UTC.
-fn now() -> String {
+pub(super) fn now() -> String {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
     crate::config::show_time(seconds)
 }

@@ -1,16 +1,31 @@
-//! What keeps the service running: its settings, and what it says of its health.
+//! What keeps the service running: its settings, its health, its figures, and questions to its database.
 
 mod health;
+mod detail;
+pub mod doctor;
+mod metrics;
+mod query;
+mod jobs;
 mod settings;
 
+use std::path::Path;
 use std::sync::Arc;
 
-use crate::http::Endpoint;
+use crate::http::{Access, Endpoint, Permission, Role};
+use crate::jobs::Jobs;
 pub use health::{Health, Progress};
+pub use jobs::jobs;
 
-/// All endpoints of the domain.
-pub fn endpoints(health: &Arc<Health>, is_open: bool) -> Vec<Endpoint> {
-    let mut endpoints = health::endpoints(health, is_open);
+/// All endpoints of the domain. What tells more than that the server is well is open to everybody where `is_open`.
+pub fn endpoints(health: &Arc<Health>, running: &Arc<Jobs>, data: &Path, is_open: bool) -> Vec<Endpoint> {
+    let access = match is_open {
+        true => Access::Public,
+        false => Access::Permission(Permission::new("read:metrics", Role::Viewer)),
+    };
+    let mut endpoints = health::endpoints(health, access);
+    endpoints.extend(detail::endpoints(health, data, access));
+    endpoints.push(metrics::endpoint(health, running, access));
+    endpoints.push(query::endpoint());
     endpoints.extend(settings::endpoints());
     endpoints
 }

@@ -13,13 +13,14 @@ use crate::ops::{Health, Progress};
 const RETRY_MIN: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(2);
 
-/// Waits for the database and brings it to the version of this program, or sees whether it is there.
-pub(super) fn prepare(config: &Config, database: &Database, migrations: &Migrations, health: &Health) {
+/// Waits for the database and brings it to the version of this program, or sees whether it is there; answers whether the
+/// server is ready, and not to stop.
+pub(super) fn prepare(config: &Config, database: &Database, migrations: &Migrations, health: &Health) -> bool {
     let mut pause = RETRY_MIN;
     let mut last = String::new();
     loop {
         let error = match try_prepare(config, database, migrations, health) {
-            Ok(()) => return,
+            Ok(()) => return true,
             Err(error) => error,
         };
         let message = error.to_string();
@@ -29,7 +30,7 @@ pub(super) fn prepare(config: &Config, database: &Database, migrations: &Migrati
             last = message;
         }
         if health.wait_for_stop(pause) {
-            return;
+            return false;
         }
         pause = (pause * 2).min(RETRY_MAX);
     }
@@ -46,6 +47,7 @@ fn try_prepare(config: &Config, database: &Database, migrations: &Migrations, he
         log::info!("the database is at version {version}");
     } else {
         let status = migrate::status(&mut client, migrations)?;
+        health.set_pending_migrations(status.pending as u32);
         if status.pending > 0 || !status.problems.is_empty() {
             let count = status.pending;
             return Err(Error::database_unavailable(format!(
@@ -55,6 +57,7 @@ fn try_prepare(config: &Config, database: &Database, migrations: &Migrations, he
     }
     let purpose = Purpose { what: "first start", request: None };
     first::ensure(config, &mut database.session(Which::Background, purpose)?)?;
+    health.set_pending_migrations(0);
     health.set(Progress::Ready);
     log::info!("ready");
     Ok(())

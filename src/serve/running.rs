@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 use tiny_http::{ConfigListenAddr, Limits, Server, ServerConfig};
 
 use super::prepare::prepare;
-use super::table::endpoints;
+use super::table::{self, endpoints};
 use crate::config::{Address, Config, Networks};
 use crate::db::{Database, Dialer, Listener};
 use crate::error::{Error, Result};
 use crate::http::{Cors, Rates, Service, ServiceOptions};
 use crate::identity::{self, Identity};
+use crate::jobs::Jobs;
 use crate::migrate::Source;
 use crate::ops::Health;
 
@@ -37,8 +38,9 @@ impl Running {
         let migrations = Source::configured(config).read()?;
         let health = Arc::new(Health::new(database.clone(), config.boolean("DB_HEALTH_CHECK_ENABLED") != Some(false)));
         let identity = Identity::new(config, database.clone())?;
+        let jobs = Arc::new(Jobs::new(table::jobs(&health)));
         let service = Arc::new(Service::new(ServiceOptions {
-            endpoints: endpoints(config, &identity, &health),
+            endpoints: endpoints(config, &identity, &health, &jobs),
             admission: identity::admission(&identity),
             rates: Rates { general: config.integer("RATE_LIMIT"), login: config.integer("RATE_LIMIT_LOGIN") },
             proxies: Networks::parse(config.text("TRUSTED_PROXIES").unwrap_or_default()).map_err(Error::internal)?,
@@ -57,7 +59,12 @@ impl Running {
             start.elapsed().as_millis()
         );
         let (config, preparing) = (config.clone(), health.clone());
-        threads.push(spawn("prepare", move || prepare(&config, &database, &migrations, &preparing))?);
+        let prepare_and_work = move || {
+            if prepare(&config, &database, &migrations, &preparing) {
+                jobs.run(&database, |time| preparing.wait_for_stop(time));
+            }
+        };
+        threads.push(spawn("background", prepare_and_work)?);
         Ok(Running { server, service, health, threads, listener })
     }
 

@@ -8,12 +8,13 @@ use crate::db::Database;
 use crate::error::{Error, Result};
 use crate::http::{Endpoint, batch, openapi};
 use crate::identity::{self, Identity};
+use crate::jobs::{Job, Jobs};
 use crate::ops::{self, Health};
 
 /// All endpoints.
-pub fn endpoints(config: &Config, identity: &Arc<Identity>, health: &Arc<Health>) -> Vec<Endpoint> {
+pub fn endpoints(config: &Config, identity: &Arc<Identity>, health: &Arc<Health>, jobs: &Arc<Jobs>) -> Vec<Endpoint> {
     let is_open = !config.is_production() || config.boolean("METRICS_PUBLIC") == Some(true);
-    let mut endpoints = ops::endpoints(health, is_open);
+    let mut endpoints = ops::endpoints(health, jobs, config.path("MAINSTAY_DATA").unwrap_or(Path::new("var")), is_open);
     endpoints.push(openapi::endpoint());
     endpoints.extend(identity::endpoints(identity));
     endpoints.push(batch::endpoint());
@@ -34,5 +35,13 @@ pub fn described(config: &Config) -> Result<Vec<Endpoint>> {
         .map_err(|problems| Error::internal(problems.to_string()))?;
     let database = Database::open(&idle, &Address::unix(Path::new("/"), "nobody", "none"))?;
     let health = Arc::new(Health::new(database.clone(), false));
-    Ok(endpoints(config, &Identity::new(&idle, database)?, &health))
+    let jobs = Arc::new(Jobs::new(jobs(&health)));
+    Ok(endpoints(config, &Identity::new(&idle, database)?, &health, &jobs))
+}
+
+/// All jobs.
+pub fn jobs(health: &Arc<Health>) -> Vec<Job> {
+    let mut jobs = ops::jobs(health);
+    jobs.extend(identity::jobs());
+    jobs
 }

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use mainstay::db::{Database, PoolStats, Session, Statements as _, WaitHistogram, Which};
+use mainstay::db::{Database, PoolStats, Session, Statements as _, Which};
 use mainstay::error::Code;
+use mainstay::metrics::Snapshot;
 
 use crate::support::database;
 use crate::support::pools::{ONE, PATIENCE, PURPOSE, open, primary};
@@ -16,7 +17,7 @@ fn stats(pool: &Database) -> PoolStats {
     pool.pool(Which::Primary).stats()
 }
 
-fn waits(pool: &Database) -> WaitHistogram {
+fn waits(pool: &Database) -> Snapshot {
     pool.pool(Which::Primary).waits()
 }
 
@@ -39,7 +40,7 @@ fn exhaustion_is_told_after_the_acquire_time_with_who_holds_the_connections() {
     assert!(stats.wait_duration >= Duration::from_secs(2));
     // Whoever waited for 2 s is in the last bucket only, which has all three.
     let waits = waits(&pool);
-    let (bounds, counts): (Vec<f64>, Vec<u64>) = waits.buckets.into_iter().unzip();
+    let (bounds, counts): (Vec<f64>, Vec<u64>) = waits.buckets.iter().copied().unzip();
     assert_eq!(bounds, [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0]);
     assert!(counts[6] <= 2 && counts[7] == 3 && waits.count == 3, "{waits:?}");
     assert!(waits.sum_seconds >= 2.0);

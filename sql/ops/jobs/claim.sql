@@ -1,0 +1,21 @@
+-- The job $1, for the server $2 and $3 seconds, if it is due and nobody has it. The fence tells one claim from the next.
+INSERT INTO ops.jobs AS j (
+    name,
+    lease_until,
+    lease_holder,
+    fence
+)
+VALUES (
+    $1,
+    now() + $3::bigint * interval '1 second',
+    $2,
+    1
+)
+ON CONFLICT ON CONSTRAINT jobs_name_is_unique DO UPDATE
+SET lease_until = excluded.lease_until,
+    lease_holder = excluded.lease_holder,
+    fence = j.fence + 1
+WHERE j.enabled
+    AND j.next_run_at <= now()
+    AND (j.lease_until IS NULL OR j.lease_until <= now())
+RETURNING j.fence

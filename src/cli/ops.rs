@@ -1,0 +1,88 @@
+//! `mainstay doctor` and `mainstay jobs`.
+
+use std::fmt::Write;
+use std::process::ExitCode;
+
+use serde_json::Value;
+
+use super::identity::{show, with_session};
+use super::migrate::connect;
+use super::{Arguments, Failure, Result, configuration, print, print_json, with_database};
+use crate::db::Statements;
+use crate::migrate::Source;
+use crate::ops::doctor::{self, Finding, State};
+use crate::sql;
+
+pub(super) fn examine(arguments: &Arguments) -> Result<ExitCode> {
+    let config = configuration(arguments)?;
+    let migrations = Source::configured(&config).read()?;
+    let findings = with_database(&config, |address| {
+        let mut findings = doctor::examine_machine(&config, address);
+        let mut scratch = |name: &str| connect(&config, &address.with_name(name));
+        let scratch: Option<&mut doctor::Connect<'_>> = if arguments.has("quick") { None } else { Some(&mut scratch) };
+        match connect(&config, address) {
+            Ok(mut client) => findings.extend(doctor::examine_database(&config, &mut client, &migrations, scratch)?),
+            Err(error) => findings.push(Finding {
+                what: "database",
+                state: State::Failure,
+                found: error.to_string(),
+                advice: "start it, or correct DATABASE_URL; etc/DATABASE.md lists errors and what to do".to_owned(),
+            }),
+        }
+        Ok(findings)
+    })?;
+    let worst = findings.iter().map(|finding| finding.state).max().unwrap_or(State::Good);
+    if arguments.has("json") {
+        print_json(&findings)?;
+    } else {
+        print(&table(&findings));
+    }
+    Ok(match worst {
+        State::Good | State::Warning => ExitCode::SUCCESS,
+        State::Failure => ExitCode::FAILURE,
+    })
+}
+
+fn table(findings: &[Finding]) -> String {
+    let mut text = String::new();
+    for finding in findings {
+        let mark = match finding.state {
+            State::Good => "ok",
+            State::Warning => "look",
+            State::Failure => "WRONG",
+        };
+        let _ = writeln!(text, "{mark:<6} {:<14} {}", finding.what, finding.found);
+        if !finding.advice.is_empty() {
+            let _ = writeln!(text, "{:<21} -> {}", "", finding.advice);
+        }
+    }
+    text
+}
+
+const JOBS: &[(&str, usize)] = &[
+    ("name", 24),
+    ("last_status", 11),
+    ("last_run_at", 32),
+    ("last_duration_ms", 16),
+    ("next_run_at", 32),
+    ("last_error", 20),
+];
+
+pub(super) fn list_jobs(arguments: &Arguments) -> Result<ExitCode> {
+    with_session(arguments, |_, session, _| {
+        let jobs: Vec<Value> = session.json(&sql!("ops/jobs/select"), &[])?;
+        show(arguments, &jobs, JOBS)
+    })
+}
+
+pub(super) fn hurry_job(arguments: &Arguments) -> Result<ExitCode> {
+    with_session(arguments, |_, session, _| {
+        let name = arguments.positional(0);
+        match session.maybe(&sql!("ops/jobs/hurry"), &[&name])? {
+            Some(_) => Ok(print(&format!("{name} is due now; a server that runs does it within half a minute\n"))),
+            None => {
+                Err(Failure::Refused(format!("there is no job {name}; `mainstay jobs` shows all that have ever run")))
+            }
+        }
+    })
+}

@@ -1,0 +1,160 @@
+//! Health in detail, and what the database says of itself.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde_json::{Map, Value, json};
+
+use super::Health;
+use super::health::{now, word};
+use crate::db::Which;
+use crate::error::Result;
+use crate::http::{Access, Call, Endpoint, Limit, Output, Reply, get};
+use crate::sql;
+
+/// Less free space than this, on the disk of the data, is a warning.
+const DISK_BYTES_MIN: u64 = 1 << 30;
+/// So is less free memory.
+const MEMORY_BYTES_MIN: u64 = 64 << 20;
+
+pub(super) fn endpoints(health: &Arc<Health>, data: &Path, access: Access) -> Vec<Endpoint> {
+    let on = |path: &str, summary: &str, act: fn(&Health, &Path, &mut Call<'_, '_>) -> Result<Reply>| {
+        let (health, data): (_, PathBuf) = (health.clone(), data.to_owned());
+        get(path, access, move |call| act(&health, &data, call))
+            .summary(summary)
+            .pool(Which::Priority)
+            .limit(Limit::None)
+            .answers(200, Output::Json(json!({ "type": "object" })))
+    };
+    vec![
+        on("/health/detailed", "How everything is that the server needs", detailed),
+        on("/api/database/status", "The database and its migrations", status),
+        on("/api/database/health", "Whether each pool reaches the database", pools),
+        on("/api/database/metrics", "The database's figures", metrics),
+        on("/api/v1/metrics/database", "The database's figures", metrics),
+    ]
+}
+
+fn facts(call: &mut Call<'_, '_>) -> Result<Value> {
+    let rows = call.read(|statements| statements.json(&sql!("ops/health/database"), &[]))?;
+    Ok(rows.into_iter().next().unwrap_or_default())
+}
+
+fn jobs(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
+    call.read(|statements| statements.json(&sql!("ops/jobs/select"), &[]))
+}
+
+/// Free bytes, and all of them.
+fn disk(folder: &Path) -> Option<(u64, u64)> {
+    let existing = folder.ancestors().find(|folder| folder.exists())?;
+    let existing = if existing.as_os_str().is_empty() { Path::new(".") } else { existing };
+    let space = rustix::fs::statvfs(existing).ok()?;
+    Some((space.f_bavail * space.f_frsize, space.f_blocks * space.f_frsize))
+}
+
+/// Memory that the system could give, in bytes.
+pub(super) fn memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
+/// Free bytes on the disk of a folder that may not be there yet.
+pub(super) fn disk_free(folder: &Path) -> Option<u64> {
+    disk(folder).map(|(free, _)| free)
+}
+
+fn detailed(health: &Health, data: &Path, call: &mut Call<'_, '_>) -> Result<Reply> {
+    // What cannot be asked is a finding, not a failure.
+    let (facts, jobs) = (facts(call), jobs(call));
+    let (free, total) = disk(data).unwrap_or_default();
+    let available = memory().unwrap_or_default();
+    let is_failing = |job: &Value| job["last_status"] == "FAILED";
+    let findings = [
+        ("database", facts.is_ok()),
+        ("migrations", health.pending_migrations() == 0),
+        ("disk", free >= DISK_BYTES_MIN),
+        ("memory", available >= MEMORY_BYTES_MIN),
+        ("jobs", jobs.as_ref().is_ok_and(|jobs| !jobs.iter().any(is_failing))),
+    ];
+    let is_well = findings.iter().all(|(_, is_well)| *is_well);
+    let services: Map<String, Value> =
+        findings.iter().map(|(name, is_well)| ((*name).to_owned(), json!(word(*is_well)))).collect();
+    let body = json!({
+        "status": word(is_well),
+        "timestamp": now(),
+        "uptime": health.uptime_in_words(),
+        "version": env!("CARGO_PKG_VERSION"),
+        "services": services,
+        "database": facts.unwrap_or_else(|error| json!({ "error": error.to_string() })),
+        "pools": call.service.database().stats().pools,
+        "migrations": { "pending": health.pending_migrations() },
+        "disk": { "path": data, "free_bytes": free, "total_bytes": total },
+        "memory": { "available_bytes": available },
+        "jobs": jobs.unwrap_or_default(),
+    });
+    Ok(Reply::value(if findings[0].1 { 200 } else { 503 }, &body))
+}
+
+fn status(health: &Health, _: &Path, call: &mut Call<'_, '_>) -> Result<Reply> {
+    let mut facts = facts(call)?;
+    let migrations = json!({
+        "applied": facts["migrations_applied"].take(),
+        "version": facts["migrations_version"].take(),
+        "pending": health.pending_migrations(),
+    });
+    if let Some(facts) = facts.as_object_mut() {
+        facts.retain(|name, _| !name.starts_with("migrations_"));
+    }
+    let body = json!({
+        "status": "connected",
+        "timestamp": now(),
+        "database": facts,
+        "migrations": migrations,
+        "pools": call.service.database().stats().pools,
+    });
+    Ok(Reply::value(200, &body))
+}
+
+/// Asks by every pool, because each may have its own trouble.
+fn pools(_: &Health, _: &Path, call: &mut Call<'_, '_>) -> Result<Reply> {
+    let database = call.service.database();
+    let mut pools = Map::new();
+    let mut is_well = true;
+    for which in Which::ALL {
+        let start = Instant::now();
+        let purpose = crate::db::Purpose { what: "health check", request: Some(call.request_id) };
+        let answer = database.ask(which, purpose);
+        is_well &= answer.is_ok();
+        let mut pool =
+            json!({ "status": word(answer.is_ok()), "response_time_ms": start.elapsed().as_secs_f64() * 1000.0 });
+        if let Err(error) = answer {
+            pool["error"] = json!(error.to_string());
+        }
+        pools.insert(which.name().to_owned(), pool);
+    }
+    let body = json!({ "status": word(is_well), "timestamp": now(), "pools": pools });
+    Ok(Reply::value(if is_well { 200 } else { 503 }, &body))
+}
+
+fn metrics(_: &Health, _: &Path, call: &mut Call<'_, '_>) -> Result<Reply> {
+    let facts = facts(call)?;
+    let database = call.service.database();
+    let statements: Vec<Value> = database
+        .statements()
+        .snapshot()
+        .into_iter()
+        .map(|(name, times)| {
+            let mean = times.sum_seconds * 1000.0 / times.count.max(1) as f64;
+            json!({ "statement": name, "count": times.count, "mean_ms": mean })
+        })
+        .collect();
+    let body = json!({
+        "timestamp": now(),
+        "database": facts,
+        "pools": database.stats().pools,
+        "statements": statements,
+    });
+    Ok(Reply::value(200, &body))
+}

@@ -1,0 +1,192 @@
+//! What `mainstay doctor` looks at: everything that has to be right before and while one serves, and what to do if it is not.
+
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use postgres::Client;
+use serde::Serialize;
+
+use super::detail::{disk_free, memory};
+use crate::config::{Address, Config, Security};
+use crate::error::Result;
+use crate::migrate::{self, Migrations};
+use crate::sql;
+
+const DISK_BYTES_MIN: u64 = 1 << 30;
+const MEMORY_BYTES_MIN: u64 = 128 << 20;
+const VERSION_MIN: i32 = 140_000;
+const CLOCK_SECONDS_MAX: f64 = 2.0;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    Good,
+    Warning,
+    Failure,
+}
+
+/// What was looked at, and what to do.
+#[derive(Debug, Serialize)]
+pub struct Finding {
+    pub what: &'static str,
+    pub state: State,
+    pub found: String,
+    /// Empty if there is nothing to do.
+    pub advice: String,
+}
+
+fn finding(what: &'static str, is_good: bool, otherwise: State, found: impl Into<String>, advice: &str) -> Finding {
+    let state = if is_good { State::Good } else { otherwise };
+    Finding { what, state, found: found.into(), advice: if is_good { String::new() } else { advice.to_owned() } }
+}
+
+use State::{Failure, Warning};
+
+/// What connects to another database of the server.
+pub type Connect<'a> = dyn FnMut(&str) -> Result<Client> + 'a;
+
+/// Looks at what can be seen without the database.
+pub fn examine_machine(config: &Config, address: &Address) -> Vec<Finding> {
+    let warnings = config.warnings.join("; ");
+    let found = if warnings.is_empty() { "all settings are known" } else { &warnings };
+    let mut findings =
+        vec![finding("configuration", warnings.is_empty(), Warning, found, "correct the names, or remove them")];
+    if config.is_production() {
+        let has_secret = config.text("JWT_SECRET").is_some();
+        let found = if has_secret { "JWT_SECRET is set" } else { "JWT_SECRET is not set" };
+        findings.push(finding(
+            "secrets",
+            has_secret,
+            Failure,
+            found,
+            "set JWT_SECRET, as `openssl rand -hex 32` prints one",
+        ));
+        let is_safe = address.is_local() || address.security == Security::VerifyName;
+        let found =
+            if is_safe { "nobody can pose as the database" } else { "the database's certificate is not checked" };
+        findings.push(finding(
+            "encryption",
+            is_safe,
+            Warning,
+            found,
+            "set DB_SSL_MODE=verify-full and DB_SSL_ROOT_CERT",
+        ));
+    }
+    let data = config.path("MAINSTAY_DATA").unwrap_or(Path::new("var"));
+    let mib = |bytes: u64| bytes >> 20;
+    let free = disk_free(data).unwrap_or_default();
+    let found = format!("{} MiB free for {}", mib(free), data.display());
+    findings.push(finding("disk", free >= DISK_BYTES_MIN, Warning, found, "make room: 1 GiB or more should be free"));
+    let available = memory().unwrap_or(u64::MAX);
+    let found = format!("{} MiB available", mib(available));
+    findings.push(finding(
+        "memory",
+        available >= MEMORY_BYTES_MIN,
+        Warning,
+        found,
+        "stop something else, or add memory",
+    ));
+    findings
+}
+
+/// Looks at the server and the database.
+pub fn examine_database(
+    config: &Config,
+    client: &mut Client,
+    migrations: &Migrations,
+    connect: Option<&mut Connect<'_>>,
+) -> Result<Vec<Finding>> {
+    let row = client.query_one(sql!("ops/doctor/server").text, &[])?;
+    let version: i32 = row.get("version");
+    let found = format!("PostgreSQL {}.{}", version / 10_000, version % 10_000);
+    let mut findings = vec![finding("server", version >= VERSION_MIN, Failure, found, "use PostgreSQL 14 or newer")];
+    let is_durable: bool = row.get("is_durable");
+    let found = if is_durable { "what is committed survives a crash" } else { "fsync or full_page_writes is off" };
+    findings.push(finding("durability", is_durable, Failure, found, "switch them on in postgresql.conf"));
+    let here = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64());
+    let apart = (row.get::<_, f64>("clock") - here).abs();
+    let found = format!("{apart:.1} s between here and the database");
+    findings.push(finding("clock", apart <= CLOCK_SECONDS_MAX, Warning, found, "set both clocks by NTP"));
+    findings.push(connections(config, &row));
+    let (users, readers): (bool, bool) = (row.get("has_users_role"), row.get("has_readers_role"));
+    let found = if users && readers { "the roles are there" } else { "a role is missing, or not granted" };
+    let advice = "`mainstay migrate` makes them; without the right to, an administrator grants authenticated_users and \
+        mainstay_readonly to this user";
+    findings.push(finding("roles", users && readers, Failure, found, advice));
+    let may_create: bool = row.get("may_create");
+    let found = if may_create { "may create schemas" } else { "may not create schemas in this database" };
+    findings.push(finding("permissions", may_create, Failure, found, "make this user the owner of the database"));
+    let invalid: Vec<String> = row.get("invalid_indexes");
+    let found =
+        if invalid.is_empty() { "all are valid".to_owned() } else { format!("INVALID: {}", invalid.join(", ")) };
+    findings.push(finding("indexes", invalid.is_empty(), Failure, found, "REINDEX INDEX CONCURRENTLY each of them"));
+    findings.extend(schema(client, migrations, connect)?);
+    Ok(findings)
+}
+
+/// Whether all pools find their connections, beside those who are there already.
+fn connections(config: &Config, row: &postgres::Row) -> Finding {
+    let pools = ["DB_POOL_MAX", "DB_POOL_READONLY_MAX", "DB_POOL_PRIORITY_MAX", "DB_POOL_BACKGROUND_MAX"];
+    // And one that listens.
+    let wanted = pools.iter().map(|name| config.integer(name)).sum::<u32>() + 1;
+    let allowed: i32 = row.get("connections");
+    let used: i64 = row.get("connections_used");
+    let found = format!("the pools want {wanted} of {allowed} connections; {used} are in use");
+    let advice = "make the pools smaller, or raise max_connections";
+    finding("connections", i64::from(wanted) <= i64::from(allowed), Failure, found, advice)
+}
+
+fn schema(
+    client: &mut Client,
+    migrations: &Migrations,
+    connect: Option<&mut Connect<'_>>,
+) -> Result<Vec<Finding>> {
+    let status = migrate::status(client, migrations)?;
+    let is_current = status.pending == 0 && status.problems.is_empty();
+    let found = match status.problems.first() {
+        Some(problem) => problem.to_string(),
+        None => format!("{} pending, at version {}", status.pending, status.version.unwrap_or(-1)),
+    };
+    let mut findings = vec![finding(
+        "migrations",
+        is_current,
+        Failure,
+        found,
+        "`mainstay migrate status` shows all, and `mainstay migrate` applies them",
+    )];
+    if !is_current {
+        return Ok(findings);
+    }
+    if let Some(connect) = connect {
+        let drift = migrate::verify(client, migrations, connect)?.drift;
+        let found = match &drift[..] {
+            [] => "as the migrations make it".to_owned(),
+            [first, ..] => format!("{} differences, the first: {first}", drift.len()),
+        };
+        findings.push(finding(
+            "schema",
+            drift.is_empty(),
+            Failure,
+            found,
+            "`mainstay migrate verify` names all of them",
+        ));
+    }
+    let row = client.query_one(sql!("ops/doctor/service").text, &[])?;
+    let has_admin: bool = row.get("has_admin");
+    let found = if has_admin { "there is an administrator" } else { "there is no active administrator" };
+    findings.push(finding("users", has_admin, Warning, found, "`mainstay user create EMAIL --admin`"));
+    for (column, state) in [("failing_jobs", "failed last time"), ("overdue_jobs", "have not run for an hour")] {
+        let names: Vec<String> = row.get(column);
+        if !names.is_empty() {
+            let found = format!("{} {state}", names.join(", "));
+            findings.push(finding(
+                "jobs",
+                false,
+                Warning,
+                found,
+                "`mainstay jobs` shows why; a server must be running",
+            ));
+        }
+    }
+    Ok(findings)
+}

@@ -1,0 +1,26 @@
+//! Jobs that belong to no other domain.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::Health;
+use crate::db::Statements;
+use crate::jobs::Job;
+use crate::sql;
+
+pub fn jobs(health: &Arc<Health>) -> Vec<Job> {
+    let health = health.clone();
+    vec![
+        Job::new("clean-idempotency-keys", Duration::from_secs(600), |session| {
+            Ok(json!({ "removed": session.exec(&sql!("ops/idempotency_keys/clean"), &[])? }))
+        }),
+        Job::new("measure-database", Duration::from_secs(60), move |session| {
+            let row = session.one(&sql!("ops/health/size"), &[])?;
+            let bytes: i64 = row.get(0);
+            health.set_database_bytes(bytes as u64);
+            Ok(json!({ "size_bytes": bytes }))
+        }),
+    ]
+}

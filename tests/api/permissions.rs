@@ -1,0 +1,171 @@
+//! Permissions: every endpoint, with every role, with each permission alone, and with nothing.
+
+use std::collections::BTreeSet;
+
+use mainstay::http::{Access, Endpoint, Permission, Role, Verb, covers};
+use serde_json::Value;
+
+use super::at_once;
+use crate::support::App;
+use crate::support::client::{Answer, Client};
+
+/// Endpoints of the API that need no credentials. Whoever adds one, adds it here, and has thought about it.
+const PUBLIC: [&str; 6] = [
+    "POST /api/auth/forgot",
+    "POST /api/auth/login",
+    "POST /api/auth/refresh",
+    "POST /api/auth/register",
+    "POST /api/auth/reset",
+    "POST /api/auth/verify-email",
+];
+
+/// Endpoints that tell of the inside, which are open in development, and nowhere else.
+const INSIDE: [&str; 4] = [
+    "GET /api/database/health",
+    "GET /api/database/metrics",
+    "GET /api/database/status",
+    "GET /api/v1/metrics/database",
+];
+
+/// Endpoints of the API that everybody who is admitted may call.
+const SIGNED_IN: [&str; 5] = [
+    "GET /api/auth/me",
+    "POST /api/auth/logout",
+    "POST /api/auth/logout-all",
+    "POST /api/auth/password",
+    "POST /api/batch",
+];
+
+/// Calls an endpoint so that nothing comes of it but the decision whether one may: about a row that there is none of, and
+/// without a body.
+fn call(client: &Client, endpoint: &Endpoint) -> Answer {
+    let path = endpoint.path.replace("{id}", "00000000-0000-0000-0000-000000000000");
+    client.send(endpoint.verb.name(), &path, None)
+}
+
+/// Whether an answer says that the permission is missing.
+fn is_refused(answer: &Answer) -> bool {
+    answer.status == 403
+        && answer.json()["detail"].as_str().is_some_and(|detail| detail.contains(" needs the permission "))
+}
+
+fn names(endpoints: &[Endpoint], access: Access) -> Vec<String> {
+    let is_meant = |endpoint: &&Endpoint| endpoint.path.starts_with("/api/") && endpoint.access == access;
+    let mut names: Vec<String> = endpoints.iter().filter(is_meant).map(|endpoint| format!("{endpoint:?}")).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn every_endpoint_admits_exactly_those_whom_its_permission_names() {
+    let app = App::start();
+    let endpoints = app.running().service().router().endpoints();
+    let known: BTreeSet<&str> = endpoints.iter().filter_map(Endpoint::permission).map(|known| known.name).collect();
+    assert!(known.len() > 10 && known.contains("admin"), "{known:?}");
+    let mut held: Vec<Vec<&str>> = known.iter().map(|name| vec![*name]).collect();
+    held.extend([
+        vec![],
+        vec!["read:*"],
+        vec!["write:*"],
+        vec!["read:*", "write:*"],
+        vec!["read:nothing", "write:nothing"],
+    ]);
+    let cases: Vec<(Role, &Vec<&str>)> =
+        Role::ALL.into_iter().flat_map(|role| held.iter().map(move |held| (role, held))).collect();
+    let walk = |(role, held): &(Role, &Vec<&str>)| {
+        let client = app.somebody(role.name(), held).client;
+        for endpoint in endpoints {
+            let may = |permission: Permission| {
+                *role >= permission.role && held.iter().any(|held| covers(held, permission.name))
+            };
+            let is_expected = endpoint.permission().is_none_or(may);
+            let answer = call(&client, endpoint);
+            assert_eq!(!is_refused(&answer), is_expected, "{endpoint:?} for {role:?} with {held:?}: {}", answer.text());
+            if !is_expected {
+                let answer = answer.refuse(403, "INSUFFICIENT_PERMISSIONS");
+                let missing = endpoint.permission().unwrap().name;
+                assert!(answer.text().contains(&format!("needs the permission {missing}")), "{}", answer.text());
+            }
+        }
+    };
+    // Four at a time, as one would wait for the other end all the time.
+    at_once(4, |thread| cases.iter().skip(thread).step_by(4).for_each(walk));
+}
+
+#[test]
+fn whoever_is_logged_in_may_all_that_the_role_may() {
+    let app = App::start();
+    let endpoints = app.running().service().router().endpoints();
+    for role in Role::ALL {
+        let client = app.logged_in(role.name()).client;
+        // Calls that end the session would end the walk.
+        for endpoint in endpoints.iter().filter(|endpoint| !endpoint.path.starts_with("/api/auth/logout")) {
+            let is_expected = endpoint.permission().is_none_or(|permission| role >= permission.role);
+            let answer = call(&client, endpoint);
+            assert_eq!(!is_refused(&answer), is_expected, "{endpoint:?} for {role:?}: {}", answer.text());
+        }
+    }
+}
+
+#[test]
+fn without_credentials_there_is_only_what_is_meant_for_everybody() {
+    let production = [("APP_ENV", "production"), ("JWT_SECRET", "0f1e2d3c4b5a69788796a5b4c3d2e1f0")];
+    let app = App::start_with(&production);
+    let endpoints = app.running().service().router().endpoints();
+    assert_eq!(names(endpoints, Access::Public), [INSIDE.as_slice(), &PUBLIC].concat());
+    assert_eq!(names(endpoints, Access::SignedIn), SIGNED_IN);
+    for endpoint in endpoints {
+        let is_public = endpoint.access == Access::Public;
+        let answer = call(&app.nobody(), endpoint);
+        assert_eq!(answer.status != 401, is_public, "{endpoint:?}");
+        if !is_public {
+            answer.refuse(401, "MISSING_API_KEY");
+        }
+        let answer = call(&app.nobody().with("X-API-Key", "ctm_wrong"), endpoint);
+        assert_eq!(answer.status != 401, is_public, "{endpoint:?}: wrong credentials are none where none are needed");
+    }
+}
+
+#[test]
+fn the_table_of_endpoints_is_consistent() {
+    let app = App::start();
+    for endpoint in app.running().service().router().endpoints() {
+        let reads = endpoint.verb == Verb::Get;
+        assert!(!(reads && endpoint.is_write), "{endpoint:?} reads and writes");
+        assert!(!(reads && endpoint.input.is_some()), "{endpoint:?} has a body");
+        assert!(!endpoint.summary.is_empty() && !endpoint.summary.ends_with('.'), "{endpoint:?}");
+        if let Some(permission) = endpoint.permission().filter(|permission| permission.name != "admin") {
+            let (verb, collection) = permission.name.split_once(':').unwrap();
+            assert_eq!(verb, if reads { "read" } else { "write" }, "{endpoint:?}");
+            assert!(collection == endpoint.collection() || !endpoint.path.starts_with("/api/"), "{endpoint:?}");
+        }
+        let answers = [200, 201, 202, 204];
+        assert!(answers.contains(&endpoint.status), "{endpoint:?}");
+    }
+}
+
+#[test]
+fn in_production_nothing_that_tells_of_the_inside_is_open() {
+    let secret = "0123456789abcdef0123456789abcdef-of-a-test";
+    let app = App::start_with(&[
+        ("APP_ENV", "production"),
+        ("DB_AUTO_MIGRATE", "true"),
+        ("JWT_SECRET", secret),
+        ("ENCRYPTION_KEY", secret),
+        ("MAIL_COMMAND", "cat > /dev/null"),
+    ]);
+    let nobody = app.nobody();
+    for path in ["/live", "/ready", "/health"] {
+        let text = nobody.get(path).expect(200);
+        let body: Value = text.json();
+        assert!(!body.to_string().contains("postgres") && body.get("pools").is_none(), "{body}");
+    }
+    assert_eq!(names(app.running().service().router().endpoints(), Access::Public), PUBLIC);
+    for path in ["/health/database", "/health/detailed", "/metrics"] {
+        nobody.get(path).refuse(401, "MISSING_API_KEY");
+    }
+    app.somebody("USER", &["read:teams"]).client.get("/health/database").refuse(403, "INSUFFICIENT_PERMISSIONS");
+    app.somebody("VIEWER", &["read:metrics"]).client.get("/health/database").expect(200);
+    let body = serde_json::json!({ "email": "a@b.cd", "password": "a new password" });
+    nobody.post("/api/auth/register", &body).refuse(403, "INSUFFICIENT_PERMISSIONS");
+}
