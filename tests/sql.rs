@@ -13,13 +13,16 @@ const READING_SECRETS: [&str; 2] = ["identity/users/login.sql", "identity/users/
 
 /// Statements that write what nobody asked for: what is old is removed, the use of a key is noted, a hash is brought up to
 /// date, a reply is kept.
-const WRITING_WITHOUT_ACTOR: [&str; 6] = [
+const WRITING_WITHOUT_ACTOR: [&str; 9] = [
     "identity/sessions/clean.sql",
     "identity/user_tokens/clean.sql",
     "identity/api_keys/touch.sql",
     "identity/users/rehash.sql",
     "ops/idempotency_keys/clean.sql",
     "ops/idempotency_keys/insert.sql",
+    "ops/jobs/claim.sql",
+    "ops/jobs/complete.sql",
+    "ops/jobs/hurry.sql",
 ];
 
 /// All statements, by their paths below `sql/`. Migrations are no statements: they have tests of their own.

@@ -1,5 +1,6 @@
 -- Every object outside of PostgreSQL's own schemas and of extensions, with its definition: what migrate verify compares.
 -- Owners, oids, statistics and the order of columns are left out: they may differ between databases that are the same.
+-- So are partitions by day and by month, which come and go with time, and are called after theirs: logs_2026_01.
 WITH namespace AS (
     SELECT
         oid,
@@ -26,6 +27,13 @@ relation AS (
         AND NOT (
             namespace.name = 'public'
             AND class.relname ~ '^schema_migration(s|_repairs)(_pkey|_id_seq)?$'
+        )
+        AND NOT EXISTS (
+            SELECT
+            FROM pg_class AS part
+            WHERE part.oid = coalesce((SELECT indrelid FROM pg_index WHERE indexrelid = class.oid), class.oid)
+                AND part.relispartition
+                AND part.relname ~ '_[0-9]{4}_[0-9]{2}(_[0-9]{2})?$'
         )
 ),
 routine AS (
