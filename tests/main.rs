@@ -19,6 +19,7 @@ mod serve;
 mod deployment;
 mod api;
 mod tidy;
+mod admin_query;
 mod metrics;
 mod readme;
 mod openapi;

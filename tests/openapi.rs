@@ -159,7 +159,7 @@ fn the_fields_of_every_resource_are_the_columns_that_postgresql_reports() {
                 continue;
             }
             let statement = client.prepare(&text).unwrap();
-            let columns: Vec<&str> = statement.columns().iter().map(|column| column.name()).collect();
+            let columns: Vec<&str> = statement.columns().iter().map(postgres::Column::name).collect();
             let names: Vec<&str> = shown.iter().map(|field| &*field.name).collect();
             assert_eq!(columns, names, "sql/{table}/{verb}.sql");
             for (column, field) in statement.columns().iter().zip(&shown) {

@@ -18,8 +18,8 @@ pub(super) fn examine(arguments: &Arguments) -> Result<ExitCode> {
     let migrations = Source::configured(&config).read()?;
     let findings = with_database(&config, |address| {
         let mut findings = doctor::examine_machine(&config, address);
-        let mut scratch = |name: &str| Ok(connect(&config, &address.with_name(name))?);
-        let scratch: Option<&mut dyn FnMut(&str) -> _> = if arguments.has("quick") { None } else { Some(&mut scratch) };
+        let mut scratch = |name: &str| connect(&config, &address.with_name(name));
+        let scratch: Option<&mut doctor::Connect<'_>> = if arguments.has("quick") { None } else { Some(&mut scratch) };
         match connect(&config, address) {
             Ok(mut client) => findings.extend(doctor::examine_database(&config, &mut client, &migrations, scratch)?),
             Err(error) => findings.push(Finding {

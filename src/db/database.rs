@@ -12,6 +12,7 @@ use super::pool::{Pool, Purpose};
 use super::pool_stats::PoolStats;
 use super::session::Session;
 use super::statement_log::StatementLog;
+use super::statements::Statements;
 use crate::config::{Address, Config};
 use crate::error::{Error, Result};
 
@@ -119,6 +120,11 @@ impl Database {
 
     pub fn address(&self) -> &Address {
         &self.address
+    }
+
+    /// Whether the database answers one of the pools.
+    pub fn ask(&self, which: Which, purpose: Purpose) -> Result<()> {
+        self.session(which, purpose)?.one(&crate::sql!("db/check"), &[]).map(drop)
     }
 
     /// What statements cost.

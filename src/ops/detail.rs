@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::Health;
 use super::health::{now, word};
-use crate::db::{Statements, Which};
+use crate::db::Which;
 use crate::error::Result;
 use crate::http::{Access, Call, Endpoint, Limit, Output, Reply, get};
 use crate::sql;
@@ -125,7 +125,7 @@ fn pools(_: &Health, _: &Path, call: &mut Call<'_, '_>) -> Result<Reply> {
     for which in Which::ALL {
         let start = Instant::now();
         let purpose = crate::db::Purpose { what: "health check", request: Some(call.request_id) };
-        let answer = database.session(which, purpose).and_then(|mut session| session.one(&sql!("db/check"), &[]));
+        let answer = database.ask(which, purpose);
         is_well &= answer.is_ok();
         let mut pool =
             json!({ "status": word(answer.is_ok()), "response_time_ms": start.elapsed().as_secs_f64() * 1000.0 });

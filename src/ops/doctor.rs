@@ -42,6 +42,9 @@ fn finding(what: &'static str, is_good: bool, otherwise: State, found: impl Into
 
 use State::{Failure, Warning};
 
+/// What connects to another database of the server.
+pub type Connect<'a> = dyn FnMut(&str) -> Result<Client> + 'a;
+
 /// Looks at what can be seen without the database.
 pub fn examine_machine(config: &Config, address: &Address) -> Vec<Finding> {
     let warnings = config.warnings.join("; ");
@@ -91,7 +94,7 @@ pub fn examine_database(
     config: &Config,
     client: &mut Client,
     migrations: &Migrations,
-    connect: Option<&mut dyn FnMut(&str) -> Result<Client>>,
+    connect: Option<&mut Connect<'_>>,
 ) -> Result<Vec<Finding>> {
     let row = client.query_one(sql!("ops/doctor/server").text, &[])?;
     let version: i32 = row.get("version");
@@ -136,7 +139,7 @@ fn connections(config: &Config, row: &postgres::Row) -> Finding {
 fn schema(
     client: &mut Client,
     migrations: &Migrations,
-    connect: Option<&mut dyn FnMut(&str) -> Result<Client>>,
+    connect: Option<&mut Connect<'_>>,
 ) -> Result<Vec<Finding>> {
     let status = migrate::status(client, migrations)?;
     let is_current = status.pending == 0 && status.problems.is_empty();

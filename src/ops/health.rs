@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use crate::config::show_duration;
-use crate::db::{Database, Purpose, Statements, Which};
+use crate::db::{Database, Purpose, Which};
 use crate::error::Result;
 use crate::fields::{Field, choice, integer, list, record, text, timestamp};
 use crate::http::{Access, Endpoint, Limit, Output, Reply, get};
@@ -253,7 +253,6 @@ impl Health {
 
     /// Asks the database whether it is there, at most once in [`FRESH`].
     fn check(&self) -> Result<(), String> {
-        const CHECK: crate::sql::Query = crate::sql!("db/check");
         if !self.asks_database {
             return Ok(());
         }
@@ -261,12 +260,7 @@ impl Health {
             return result;
         }
         let purpose = Purpose { what: "health check", request: None };
-        let result = self
-            .database
-            .session(Which::Priority, purpose)
-            .and_then(|mut session| session.one(&CHECK, &[]))
-            .map(drop)
-            .map_err(|error| error.to_string());
+        let result = self.database.ask(Which::Priority, purpose).map_err(|error| error.to_string());
         *lock(&self.check) = Check { asking: None, last: Some((Instant::now(), result.clone())) };
         result
     }

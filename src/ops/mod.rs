@@ -4,6 +4,7 @@ mod health;
 mod detail;
 pub mod doctor;
 mod metrics;
+mod query;
 mod jobs;
 mod settings;
 
@@ -24,6 +25,7 @@ pub fn endpoints(health: &Arc<Health>, running: &Arc<Jobs>, data: &Path, is_open
     let mut endpoints = health::endpoints(health, access);
     endpoints.extend(detail::endpoints(health, data, access));
     endpoints.push(metrics::endpoint(health, running, access));
+    endpoints.push(query::endpoint());
     endpoints.extend(settings::endpoints());
     endpoints
 }

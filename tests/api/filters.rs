@@ -168,15 +168,14 @@ fn a_value_that_cannot_be_one_is_refused_with_what_would_be() {
         ("name__null=1", "must be true or false"),
         ("about__null=", "must be true or false"),
     ] {
-        let answer = zoo.client.get(&format!("/api/specimens?{filter}"));
-        assert_eq!(answer.status, 400, "{filter}");
+        let answer = zoo.client.get(&format!("/api/specimens?{filter}")).refuse(400, "MALFORMED_REQUEST");
         let detail = answer.json()["detail"].to_string();
         assert!(detail.contains(expected), "{filter}: {detail}");
     }
     let many = vec!["x"; 201].join(",");
     let answer = zoo.client.get(&format!("/api/specimens?name__in={many}")).refuse(400, "MALFORMED_REQUEST");
     assert!(answer.json()["detail"].to_string().contains("more than 200 values"));
-    let many = vec!["count=1"; 201].join("&");
+    let many = vec!["count=1"; 1025].join("&");
     zoo.client.get(&format!("/api/specimens?{many}")).refuse(400, "MALFORMED_REQUEST");
 }
 
@@ -227,7 +226,7 @@ fn a_filter_of_ten_thousand_characters_is_too_long_a_line_and_one_of_six_thousan
     let zoo = Specimens::serve();
     let long = "x".repeat(6000);
     zoo.make(&json!({ "name": long }));
-    assert_eq!(zoo.names(&format!("name={long}")), [long.clone()]);
+    assert_eq!(zoo.names(&format!("name={long}")), std::slice::from_ref(&long));
     assert_eq!(zoo.names(&format!("name__contains={long}")), [long]);
     assert_eq!(zoo.client.get(&format!("/api/specimens?name={}", "x".repeat(10_000))).status, 414);
 }

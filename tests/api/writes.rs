@@ -75,7 +75,6 @@ fn if_match_is_a_version_or_any_and_works_for_every_verb_that_changes() {
         user.put(&path, &body).refuse(412, "PRECONDITION_FAILED");
         user.delete(&path).refuse(412, "PRECONDITION_FAILED");
     }
-    user.with("If-Match", "1").patch(&path, &body).refuse(400, "MALFORMED_REQUEST");
     let gone = "/api/teams/00000000-0000-0000-0000-000000000000";
     user.with("If-Match", "\"1\"").patch(gone, &body).refuse(404, "NOT_FOUND");
     user.with("If-Match", "*").patch(&path, &body).expect(200);
