@@ -12,7 +12,7 @@ use crate::support::{App, migrated};
 const LINES_MAX: usize = 400;
 
 /// Statements that have more than one caller, and why.
-const SHARED: [(&str, &str); 7] = [
+const SHARED: [(&str, &str); 8] = [
     ("db/act_as", "a transaction becomes a user, and then itself again"),
     ("identity/sessions/revoke_all", "of oneself, and of another by an administrator"),
     ("identity/users/insert", "whoever registers, and whom an administrator makes"),
@@ -20,6 +20,7 @@ const SHARED: [(&str, &str); 7] = [
     ("identity/users/select", "the resource, and GET /api/auth/me"),
     ("identity/users/set_password", "one's own, a forgotten one, and by an administrator"),
     ("identity/users/verify_email", "a mail that verifies an address, and one with which a password is set"),
+    ("ops/jobs/select", "the details of health, and the command line"),
 ];
 
 /// The file that does for the command line what others do for HTTP; it has no statements of its own for the same thing.
