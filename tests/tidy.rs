@@ -20,7 +20,7 @@ const SHARED: [(&str, &str); 8] = [
     ("identity/users/select", "the resource, and GET /api/auth/me"),
     ("identity/users/set_password", "one's own, a forgotten one, and by an administrator"),
     ("identity/users/verify_email", "a mail that verifies an address, and one with which a password is set"),
-    ("ops/jobs/select", "health in detail, and the command"),
+    ("ops/jobs/select", "the details of health, and the command line"),
 ];
 
 /// The file that does for the command line what others do for HTTP; it has no statements of its own for the same thing.
