@@ -16,6 +16,7 @@ pub mod resource;
 pub mod jobs;
 pub mod secret;
 pub mod identity;
+pub mod telemetry;
 pub mod ops;
 pub mod serve;
 pub mod cli;

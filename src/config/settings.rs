@@ -223,6 +223,12 @@ pub const SETTINGS: &[Group] = &[
                 "Whether metrics and details of health are open to everybody in production, too.",
             ),
             setting("LOG_ACCESS", Kind::Boolean, Value("true"), "Whether each request has a line in the log."),
+            setting(
+                "ACCESS_LOG_TABLE",
+                Kind::Boolean,
+                Value("true"),
+                "Whether each request to the API has a row in telemetry.api_access_logs, too.",
+            ),
             setting("LOG_FORMAT", Kind::Choice(&["text", "json"]), Value("text"), "How lines of the log look."),
         ],
     },

@@ -189,6 +189,7 @@ fn fits(kind: &Kind, unit: Option<&str>, value: &Value) -> Result<(), String> {
                 None => Err("must be a whole number".to_owned()),
             }
         }
+        Kind::Number => ok_or(value.is_number(), "must be a number"),
         Kind::Boolean => ok_or(value.is_boolean(), "must be true or false"),
         Kind::Timestamp => ok_or(text.is_some_and(is_timestamp), "must be a time like 2026-01-31T12:00:00Z"),
         Kind::Uuid => ok_or(text.is_some_and(|text| Uuid::try_parse(text).is_ok()), "must be a UUID"),

@@ -22,6 +22,8 @@ pub enum Kind {
         min: i64,
         max: i64,
     },
+    /// A number with or without a fraction.
+    Number,
     Boolean,
     /// A moment, as RFC 3339.
     Timestamp,
@@ -56,6 +58,7 @@ impl Kind {
         match self {
             Kind::Text { .. } | Kind::Choice(_) => "text",
             Kind::Integer { .. } => "bigint",
+            Kind::Number => "double precision",
             Kind::Boolean => "boolean",
             Kind::Timestamp => "timestamptz",
             Kind::Uuid => "uuid",
@@ -123,6 +126,10 @@ pub fn text(name: impl Into<Text>) -> Field {
 
 pub fn integer(name: impl Into<Text>) -> Field {
     field(name, Kind::Integer { min: i64::from(i32::MIN), max: i64::from(i32::MAX) })
+}
+
+pub fn number(name: impl Into<Text>) -> Field {
+    field(name, Kind::Number)
 }
 
 pub fn boolean(name: impl Into<Text>) -> Field {

@@ -117,6 +117,7 @@ fn kind_schema(kind: &Kind, mode: Option<Mode>) -> Value {
         }
         Kind::Integer { min, max } if is_sent => json!({ "type": "integer", "minimum": min, "maximum": max }),
         Kind::Integer { .. } => json!({ "type": "integer" }),
+        Kind::Number => json!({ "type": "number" }),
         Kind::Boolean => json!({ "type": "boolean" }),
         Kind::Timestamp => json!({ "type": "string", "format": "date-time" }),
         Kind::Uuid => json!({ "type": "string", "format": "uuid" }),

@@ -17,10 +17,12 @@ use crate::request_id::RequestId;
 pub const TARGET: &str = "mainstay::access";
 
 /// A request and what became of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Exchange {
     pub request_id: RequestId,
     pub address: Option<IpAddr>,
+    /// The client's program; only if somebody observes.
+    pub user_agent: String,
     pub method: String,
     /// The endpoint's method and path; empty when there is none.
     pub endpoint: &'static str,
@@ -37,6 +39,7 @@ impl Exchange {
         Exchange {
             request_id,
             address,
+            user_agent: String::new(),
             method: method.as_str().to_owned(),
             endpoint: "",
             place: None,

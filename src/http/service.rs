@@ -35,6 +35,9 @@ pub enum Credentials<'a> {
 /// Finds out who shows these credentials.
 pub type Admission = Box<dyn Fn(Credentials<'_>) -> Result<Arc<Caller>> + Send + Sync>;
 
+/// Is told of each request when its reply has been sent. The thread that answers requests waits for it.
+pub type Observer = Box<dyn Fn(&Exchange) + Send + Sync>;
+
 /// How a service is made.
 pub struct ServiceOptions {
     pub database: Database,
@@ -44,6 +47,7 @@ pub struct ServiceOptions {
     pub proxies: Networks,
     pub cors: Cors,
     pub logs_json: bool,
+    pub observer: Option<Observer>,
 }
 
 /// Everything that answers requests.
@@ -55,6 +59,7 @@ pub struct Service {
     proxies: Networks,
     cors: Cors,
     logs_json: bool,
+    observer: Option<Observer>,
     traffic: Traffic,
 }
 
@@ -73,6 +78,7 @@ impl Service {
             proxies: options.proxies,
             cors: options.cors,
             logs_json: options.logs_json,
+            observer: options.observer,
         })
     }
 
@@ -101,6 +107,9 @@ impl Service {
         let address = client(&self.proxies, &request);
         let timing = Timing::default();
         let mut exchange = Exchange::new(request_id, address, request.method());
+        if self.observer.is_some() {
+            exchange.user_agent = user_agent(&request);
+        }
         let answer = AssertUnwindSafe(|| self.answer(&mut request, address, &timing, &mut exchange));
         let result = catch_unwind(answer).unwrap_or_else(|panic| Err(Error::internal(panic_message(&*panic))));
         let reply = result.unwrap_or_else(|error| {
@@ -113,6 +122,9 @@ impl Service {
         exchange.finish(sent, start.elapsed());
         self.traffic.end(exchange.place, exchange.status, exchange.duration);
         exchange.log(self.logs_json);
+        if let Some(observer) = &self.observer {
+            observer(&exchange);
+        }
     }
 
     fn answer(

@@ -16,9 +16,6 @@ use crate::http::Query;
 pub(super) const RESERVED: [&str; 6] = ["limit", "cursor", "page", "total", "sort", "fields"];
 /// Values in one `__in`.
 pub(super) const VALUES_MAX: usize = 200;
-/// Fields that every resource is filtered by.
-pub(super) const COMMON: [&str; 3] = ["id", "created_at", "updated_at"];
-
 /// Conditions that are put together, with their parameters.
 #[derive(Default)]
 pub(super) struct Conditions {
@@ -54,7 +51,7 @@ impl Engine {
     }
 
     pub(super) fn filter_names(&self) -> impl Iterator<Item = &'static str> + '_ {
-        COMMON.into_iter().chain(self.resource.filters.iter().copied())
+        self.resource.common_names().iter().chain(self.resource.filters).copied()
     }
 
     fn condition(&self, name: &str, value: &str, conditions: &mut Conditions) -> Result<()> {
@@ -171,6 +168,10 @@ pub(super) fn read(kind: &Kind, text: &str) -> Result<String, String> {
         Kind::Integer { .. } => match text.parse::<i64>() {
             Ok(number) => Ok(number.to_string()),
             Err(_) => wrong("a whole number"),
+        },
+        Kind::Number => match text.parse::<f64>() {
+            Ok(number) if number.is_finite() => Ok(number.to_string()),
+            _ => wrong("a number"),
         },
         Kind::Boolean => match text {
             "true" | "false" => Ok(text.to_owned()),

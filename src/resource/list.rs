@@ -91,7 +91,7 @@ impl Engine {
     }
 
     pub(super) fn sort_names(&self) -> impl Iterator<Item = &'static str> + '_ {
-        ["id", "created_at", "updated_at"].into_iter().chain(self.resource.sorts.iter().copied())
+        self.resource.common_names().iter().chain(self.resource.sorts).copied()
     }
 
     fn columns<'a>(&self, names: &'a str) -> Result<Vec<&'a str>> {

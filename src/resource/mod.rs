@@ -33,7 +33,8 @@ pub struct Resource {
     pub collection: &'static str,
     /// One of them, in words: `team`.
     pub singular: &'static str,
-    /// Its own fields; every resource also has `id`, `version`, `created_at` and `updated_at`.
+    /// Its own fields; every resource also has `id`, `version`, `created_at` and `updated_at`, and a log the first and
+    /// the third of them.
     pub fields: Vec<Field>,
     /// Fields by which lists are filtered, beside the common ones.
     pub filters: &'static [&'static str],
@@ -54,6 +55,8 @@ pub struct Resource {
     pub is_guarded: bool,
     /// Whether changes must say which version they change.
     pub needs_match: bool,
+    /// Rows are written once and never changed, so they have no version.
+    pub is_log: bool,
     /// What its constraints mean to clients.
     pub rules: &'static [Rule],
     pub prepare: Option<Prepare>,
@@ -85,6 +88,7 @@ impl Resource {
             create: write,
             is_guarded: false,
             needs_match: false,
+            is_log: false,
             rules: &[],
             prepare: None,
         }
@@ -92,7 +96,15 @@ impl Resource {
 
     /// All fields, in the order in which replies show them.
     pub fn all_fields(&self) -> Vec<Field> {
+        if self.is_log {
+            return [id()].into_iter().chain(self.fields.clone()).chain([created_at()]).collect();
+        }
         with_common(self.fields.clone())
+    }
+
+    /// The fields around its own by which lists are filtered and sorted.
+    fn common_names(&self) -> &'static [&'static str] {
+        if self.is_log { &["id", "created_at"] } else { &["id", "created_at", "updated_at"] }
     }
 
     /// What one of them is called as a type: `TeamMember`.
@@ -158,7 +170,9 @@ impl Resource {
             endpoints.push(bulk.named("", bulk::NAME));
         }
         let needs_match = engine.resource.needs_match;
-        let finish = |endpoint: Endpoint| {
+        let is_log = engine.resource.is_log;
+        let finish = |mut endpoint: Endpoint| {
+            endpoint.has_version &= !is_log;
             let changes_one = endpoint.is_write && endpoint.has_version;
             endpoint.guarded(engine.resource.is_guarded).demands_match(needs_match && changes_one)
         };
@@ -168,13 +182,20 @@ impl Resource {
 
 /// The fields of a resource with those that every resource has around them.
 pub fn with_common(fields: Vec<Field>) -> Vec<Field> {
-    let id = uuid("id").read_only().never_null().help("Its id.");
     let common = [
         integer("version").read_only().never_null().help("Counts its changes."),
-        timestamp("created_at").read_only().never_null().help("When it was made."),
+        created_at(),
         timestamp("updated_at").read_only().never_null().help("When it was changed last."),
     ];
-    [id].into_iter().chain(fields).chain(common).collect()
+    [id()].into_iter().chain(fields).chain(common).collect()
+}
+
+fn id() -> Field {
+    uuid("id").read_only().never_null().help("Its id.")
+}
+
+fn created_at() -> Field {
+    timestamp("created_at").read_only().never_null().help("When it was made.")
 }
 
 /// A resource with everything that is the same for all its requests.
@@ -188,10 +209,11 @@ struct Engine {
 
 impl Engine {
     fn new(resource: Resource) -> Engine {
-        let wrap = |query: Option<Query>| query.map_or(String::new(), |query| as_object(&query));
+        let version = if resource.is_log { "NULL::integer" } else { "q.version" };
+        let wrap = |query: Option<Query>| query.map_or(String::new(), |query| with_version(&query, version));
         Engine {
             get: format!(
-                "SELECT to_json(q)::text, q.version FROM (SELECT * FROM (\n{}\n) AS t WHERE t.id = $1) AS q",
+                "SELECT to_json(q)::text, {version} FROM (SELECT * FROM (\n{}\n) AS t WHERE t.id = $1) AS q",
                 resource.select.text
             ),
             insert: wrap(resource.insert),
@@ -209,5 +231,9 @@ impl Engine {
 /// A statement that changes a row, with the row as an object, its version and its id. PostgreSQL makes the JSON: its shape
 /// stands in the statement, and nowhere else.
 pub fn as_object(query: &Query) -> String {
-    format!("WITH q AS (\n{}\n)\nSELECT to_json(q)::text AS object, q.version, q.id FROM q", query.text)
+    with_version(query, "q.version")
+}
+
+fn with_version(query: &Query, version: &str) -> String {
+    format!("WITH q AS (\n{}\n)\nSELECT to_json(q)::text AS object, {version} AS version, q.id FROM q", query.text)
 }

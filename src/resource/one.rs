@@ -19,11 +19,12 @@ impl Engine {
         refuse_parameters(call)?;
         let id = call.id()?;
         let row = call.read(|statements| self.find(statements, id))?.ok_or_else(|| self.not_found(id))?;
-        let version: i32 = row.get(1);
-        if call.has_version(version) {
+        if let Some(version) = row.get(1)
+            && call.has_version(version)
+        {
             return Ok(Reply::empty(304).version(version));
         }
-        Ok(Reply::json(200, row.get::<_, &str>(0)).version(version))
+        Ok(shown(200, &row))
     }
 
     pub(super) fn create(&self, call: &mut Call<'_, '_>) -> Result<Reply> {
@@ -130,9 +131,9 @@ impl Engine {
             Ok(row) => row,
             Err(error) => return error,
         };
-        match (row.map(|row| row.get::<_, i32>(1)), version) {
+        match (row.map(|row| row.get::<_, Option<i32>>(1)), version) {
             (None, _) => self.not_found(id),
-            (Some(current), Some(version)) if current != version => Error::new(
+            (Some(Some(current)), Some(version)) if current != version => Error::new(
                 Code::PreconditionFailed,
                 format!("the {} is at version {current} by now, not {version}", self.resource.singular),
             )
@@ -163,5 +164,9 @@ fn refuse_parameters(call: &Call<'_, '_>) -> Result<()> {
 }
 
 fn shown(status: u16, row: &Row) -> Reply {
-    Reply::json(status, row.get::<_, &str>(0)).version(row.get(1))
+    let reply = Reply::json(status, row.get::<_, &str>(0));
+    match row.get(1) {
+        Some(version) => reply.version(version),
+        None => reply,
+    }
 }

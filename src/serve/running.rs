@@ -12,11 +12,12 @@ use super::table::{self, endpoints};
 use crate::config::{Address, Config, Networks};
 use crate::db::{Database, Dialer, Listener};
 use crate::error::{Error, Result};
-use crate::http::{Cors, Rates, Service, ServiceOptions};
+use crate::http::{Cors, Exchange, Observer, Rates, Service, ServiceOptions};
 use crate::identity::{self, Identity};
 use crate::jobs::Jobs;
 use crate::migrate::Source;
 use crate::ops::Health;
+use crate::telemetry::Recorder;
 
 /// Fewer threads are not worth saving.
 const THREADS_MIN: u32 = 16;
@@ -28,6 +29,7 @@ pub struct Running {
     health: Arc<Health>,
     threads: Vec<JoinHandle<()>>,
     listener: Listener,
+    recorder: Option<Arc<Recorder>>,
 }
 
 impl Running {
@@ -38,6 +40,10 @@ impl Running {
         let migrations = Source::configured(config).read()?;
         let health = Arc::new(Health::new(database.clone(), config.boolean("DB_HEALTH_CHECK_ENABLED") != Some(false)));
         let identity = Identity::new(config, database.clone())?;
+        let recorder = match config.boolean("ACCESS_LOG_TABLE") {
+            Some(false) => None,
+            _ => Some(Arc::new(Recorder::start(database.clone())?)),
+        };
         let jobs = Arc::new(Jobs::new(table::jobs(&health)));
         let service = Arc::new(Service::new(ServiceOptions {
             endpoints: endpoints(config, &identity, &health, &jobs),
@@ -46,6 +52,9 @@ impl Running {
             proxies: Networks::parse(config.text("TRUSTED_PROXIES").unwrap_or_default()).map_err(Error::internal)?,
             cors: Cors::new(config.text("CORS_ORIGINS").unwrap_or_default()),
             logs_json: config.text("LOG_FORMAT") == Some("json"),
+            observer: recorder
+                .clone()
+                .map(|recorder| Box::new(move |exchange: &Exchange| recorder.note(exchange)) as Observer),
             database: database.clone(),
         })?);
         let dialer = Dialer::new(address, "mainstay/listen", &[], config.duration("DB_CONNECT_TIMEOUT"))?;
@@ -65,7 +74,7 @@ impl Running {
             }
         };
         threads.push(spawn("background", prepare_and_work)?);
-        Ok(Running { server, service, health, threads, listener })
+        Ok(Running { server, service, health, threads, listener, recorder })
     }
 
     /// Where it listens.
@@ -75,6 +84,11 @@ impl Running {
 
     pub fn service(&self) -> &Service {
         &self.service
+    }
+
+    /// What writes the access log, unless that is switched off.
+    pub fn recorder(&self) -> Option<&Recorder> {
+        self.recorder.as_deref()
     }
 
     /// Stops: no new requests, those that run may finish within `time`, then everything else.
@@ -89,6 +103,9 @@ impl Running {
             let _ = thread.join();
         }
         drop(self.listener);
+        // Nobody calls any more: what has been noted is written.
+        drop(self.service);
+        drop(self.recorder);
     }
 }
 

@@ -10,6 +10,7 @@ use crate::http::{Endpoint, batch, openapi};
 use crate::identity::{self, Identity};
 use crate::jobs::{Job, Jobs};
 use crate::ops::{self, Health};
+use crate::telemetry;
 
 /// All endpoints.
 pub fn endpoints(config: &Config, identity: &Arc<Identity>, health: &Arc<Health>, jobs: &Arc<Jobs>) -> Vec<Endpoint> {
@@ -17,6 +18,7 @@ pub fn endpoints(config: &Config, identity: &Arc<Identity>, health: &Arc<Health>
     let mut endpoints = ops::endpoints(health, jobs, config.path("MAINSTAY_DATA").unwrap_or(Path::new("var")), is_open);
     endpoints.push(openapi::endpoint());
     endpoints.extend(identity::endpoints(identity));
+    endpoints.extend(telemetry::endpoints());
     endpoints.push(batch::endpoint());
     endpoints
 }

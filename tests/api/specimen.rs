@@ -94,6 +94,7 @@ impl Specimens {
             proxies: mainstay::config::Networks::default(),
             cors: Cors::default(),
             logs_json: false,
+            observer: None,
         });
         let service = Arc::new(service.unwrap());
         let server = Arc::new(tiny_http::Server::http("127.0.0.1:0").unwrap());

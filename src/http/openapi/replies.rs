@@ -47,8 +47,10 @@ fn reply(endpoint: &Endpoint, status: u16, output: &Output, schema: Value) -> Va
     if status == 201 {
         names.push("Location");
     }
-    // What was made has a version, too.
-    if status == 201 || status == 304 || (endpoint.has_version && matches!(output, Output::Object(_))) {
+    // What was made has a version, too, unless it is never changed.
+    let has_version = matches!(output, Output::Object(fields) if fields.iter().any(|field| field.name == "version"));
+    let shows_version = status == 201 || endpoint.has_version;
+    if status == 304 || (shows_version && has_version) {
         names.push("ETag");
     }
     if endpoint.is_write {

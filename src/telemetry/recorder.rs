@@ -1,0 +1,216 @@
+//! The way of the access log into the database: beside the way of the requests, in batches, and never with more in memory
+//! than there is room for.
+//!
+//! A request leaves its entry and goes. One thread writes what has come; while the database is away it waits, entries
+//! pile up, and those that find no room are dropped and counted.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::db::{Database, Purpose, Statements, Which};
+use crate::error::{Code, Error, Result};
+use crate::http::{Caller, Exchange};
+use crate::sql;
+use crate::sql::Json;
+
+/// Entries that may wait.
+pub const ENTRIES_MAX: usize = 4096;
+/// So many do not wait for more.
+const BATCH: usize = 500;
+/// How long fewer wait for more, and for how long the database is left alone after it was away.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What has become of the entries so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recorded {
+    pub written: u64,
+    pub dropped: u64,
+    pub waiting: usize,
+}
+
+/// A request, and when it was answered.
+struct Entry {
+    exchange: Exchange,
+    at: SystemTime,
+}
+
+#[derive(Default)]
+struct Waiting {
+    entries: Vec<Entry>,
+    is_stopping: bool,
+}
+
+struct Shared {
+    database: Database,
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+    written: AtomicU64,
+    dropped: AtomicU64,
+}
+
+/// Notes requests, until it is stopped or dropped.
+pub struct Recorder {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Recorder {
+    /// Starts the thread that writes.
+    pub fn start(database: Database) -> Result<Recorder> {
+        let shared = Arc::new(Shared {
+            database,
+            waiting: Mutex::default(),
+            changed: Condvar::new(),
+            written: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+        });
+        let writer = shared.clone();
+        let thread = thread::Builder::new().name("access-log".to_owned()).spawn(move || writer.run());
+        let thread = thread.map_err(|error| Error::internal("no thread can be started").because(error))?;
+        Ok(Recorder { shared, thread: Some(thread) })
+    }
+
+    /// Notes a request to the API. What asks for the health of the server is none.
+    pub fn note(&self, exchange: &Exchange) {
+        if !exchange.endpoint.is_empty() && !path(exchange).starts_with("/api/") {
+            return;
+        }
+        self.shared.add(Entry { exchange: exchange.clone(), at: SystemTime::now() });
+    }
+
+    pub fn recorded(&self) -> Recorded {
+        Recorded {
+            written: self.shared.written.load(Ordering::Relaxed),
+            dropped: self.shared.dropped.load(Ordering::Relaxed),
+            waiting: self.shared.lock().entries.len(),
+        }
+    }
+}
+
+/// Writes what is still there, if the database takes it at once.
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.shared.lock().is_stopping = true;
+        self.shared.changed.notify_all();
+        if let Some(thread) = self.thread.take() {
+            // A thread that panicked has said so.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, entry: Entry) {
+        let mut waiting = self.lock();
+        if waiting.entries.len() >= ENTRIES_MAX {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        waiting.entries.push(entry);
+        if waiting.entries.len() == BATCH {
+            self.changed.notify_all();
+        }
+    }
+
+    fn run(&self) {
+        let mut told = 0;
+        loop {
+            let (entries, is_last) = self.next();
+            self.write(&entries);
+            let dropped = self.dropped.load(Ordering::Relaxed);
+            if dropped > told {
+                let count = dropped - told;
+                log::warn!(
+                    "{count} requests are missing in the table of the access log: the database did not take them in time"
+                );
+                told = dropped;
+            }
+            if is_last {
+                return;
+            }
+        }
+    }
+
+    /// The next entries, when there are many or the first has waited long, and whether they are the last.
+    fn next(&self) -> (Vec<Entry>, bool) {
+        let mut waiting = self.lock();
+        let deadline = Instant::now() + PAUSE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if waiting.is_stopping || waiting.entries.len() >= BATCH || left.is_zero() {
+                return (std::mem::take(&mut waiting.entries), waiting.is_stopping);
+            }
+            waiting = self.changed.wait_timeout(waiting, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Writes entries, as soon as the database can be reached. Only when everything ends, or if they can never be
+    /// written, are they dropped.
+    fn write(&self, entries: &[Entry]) {
+        if entries.is_empty() {
+            return;
+        }
+        let count = entries.len() as u64;
+        let rows = Value::Array(entries.iter().map(row).collect()).to_string();
+        loop {
+            let Err(error) = self.insert(&rows) else {
+                self.written.fetch_add(count, Ordering::Relaxed);
+                return;
+            };
+            let is_away = matches!(error.code, Code::DatabaseUnavailable | Code::PoolExhausted | Code::QueryTimeout);
+            if !is_away {
+                log::error!("the access log cannot be written: {error}");
+            }
+            if !is_away || self.is_stopped_within(PAUSE) {
+                self.dropped.fetch_add(count, Ordering::Relaxed);
+                return;
+            }
+        }
+    }
+
+    fn insert(&self, rows: &str) -> Result<u64> {
+        let purpose = Purpose { what: "access log", request: None };
+        let mut session = self.database.session(Which::Background, purpose)?;
+        session.exec(&sql!("telemetry/api_access_logs/write"), &[&Json(rows)])
+    }
+
+    /// Waits, and answers whether there is no time left.
+    fn is_stopped_within(&self, time: Duration) -> bool {
+        let is_running = |waiting: &mut Waiting| !waiting.is_stopping;
+        let result = self.changed.wait_timeout_while(self.lock(), time, is_running);
+        result.unwrap_or_else(PoisonError::into_inner).0.is_stopping
+    }
+}
+
+/// The path of the endpoint, if there is one.
+fn path(exchange: &Exchange) -> &'static str {
+    exchange.endpoint.split_once(' ').map_or("", |(_, path)| path)
+}
+
+fn row(entry: &Entry) -> Value {
+    let Entry { exchange, at } = entry;
+    let caller = exchange.caller.as_deref();
+    json!({
+        "id": Uuid::now_v7(),
+        "user_id": caller.map(|caller| caller.user_id),
+        "api_key_id": caller.and_then(Caller::api_key_id),
+        "request_id": exchange.request_id.as_str(),
+        "method": exchange.method,
+        "path": path(exchange),
+        "status": exchange.status,
+        "duration_ms": exchange.duration.as_secs_f64() * 1000.0,
+        "bytes": exchange.bytes,
+        "ip_address": exchange.address,
+        "user_agent": exchange.user_agent,
+        "seconds": at.duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64()),
+    })
+}
