@@ -13,7 +13,7 @@ const READING_SECRETS: [&str; 2] = ["identity/users/login.sql", "identity/users/
 
 /// Statements that write what nobody asked for: what is old is removed, the use of a key is noted, a hash is brought up to
 /// date, a reply is kept.
-const WRITING_WITHOUT_ACTOR: [&str; 9] = [
+const WRITING_WITHOUT_ACTOR: [&str; 10] = [
     "identity/sessions/clean.sql",
     "identity/user_tokens/clean.sql",
     "identity/api_keys/touch.sql",
@@ -23,6 +23,7 @@ const WRITING_WITHOUT_ACTOR: [&str; 9] = [
     "ops/jobs/claim.sql",
     "ops/jobs/complete.sql",
     "ops/jobs/hurry.sql",
+    "telemetry/api_access_logs/write.sql",
 ];
 
 /// All statements, by their paths below `sql/`. Migrations are no statements: they have tests of their own.

@@ -188,13 +188,19 @@ fn lists(app: &App) -> Vec<(&Endpoint, BTreeSet<String>)> {
     let mut client = app.database.client();
     let columns = "SELECT attname::text FROM pg_attribute
         WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped AND attnotnull";
+    // PostgreSQL knows nothing of the columns of a view.
+    let is_table = "SELECT relkind <> 'v' FROM pg_class WHERE oid = $1::text::regclass";
     let endpoints = app.running().service().router().endpoints();
     let lists = endpoints.iter().filter(|endpoint| matches!(endpoint.output, Output::Page(_)));
-    let mut read = |endpoint: &Endpoint| -> BTreeSet<String> {
-        let rows = client.query(columns, &[&resources[endpoint.collection()]]).unwrap();
-        rows.iter().map(|row| row.get(0)).collect()
+    let mut read = |endpoint: &Endpoint| -> Option<BTreeSet<String>> {
+        let table = &resources[endpoint.collection()];
+        if !client.query_one(is_table, &[table]).unwrap().get::<_, bool>(0) {
+            return None;
+        }
+        let rows = client.query(columns, &[table]).unwrap();
+        Some(rows.iter().map(|row| row.get(0)).collect())
     };
-    lists.map(|endpoint| (endpoint, read(endpoint))).collect()
+    lists.filter_map(|endpoint| Some((endpoint, read(endpoint)?))).collect()
 }
 
 #[test]
