@@ -216,7 +216,7 @@ fn owner(database: &Database) -> Client {
         let _ = client.batch_execute(&format!("CREATE ROLE {group} NOLOGIN"));
     }
     client.batch_execute(&format!("CREATE ROLE {role} LOGIN CREATEDB; ALTER DATABASE {name} OWNER TO {role}")).unwrap();
-    client.batch_execute(&format!("GRANT authenticated_users TO {role}")).unwrap();
+    client.batch_execute(&format!("GRANT authenticated_users, mainstay_readonly TO {role}")).unwrap();
     database.address().config.user(&role).connect(NoTls).unwrap()
 }
 

@@ -136,11 +136,7 @@ fn connections(config: &Config, row: &postgres::Row) -> Finding {
     finding("connections", i64::from(wanted) <= i64::from(allowed), Failure, found, advice)
 }
 
-fn schema(
-    client: &mut Client,
-    migrations: &Migrations,
-    connect: Option<&mut Connect<'_>>,
-) -> Result<Vec<Finding>> {
+fn schema(client: &mut Client, migrations: &Migrations, connect: Option<&mut Connect<'_>>) -> Result<Vec<Finding>> {
     let status = migrate::status(client, migrations)?;
     let is_current = status.pending == 0 && status.problems.is_empty();
     let found = match status.problems.first() {

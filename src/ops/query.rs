@@ -129,7 +129,7 @@ fn audit(call: &mut Call<'_, '_>, asked: &str, which: Which) -> Result<()> {
     let purpose = Purpose { what: call.endpoint.label, request: Some(call.request_id) };
     let mut session = call.service.database().session(Which::Primary, purpose)?;
     session.exec(
-        &sql!("telemetry/audit_logs/insert"),
+        &sql!("telemetry/audit_logs/record"),
         &[&Json(&actor), &"database.query", &"database", &Json(&changes)],
     )?;
     Ok(())

@@ -10,13 +10,13 @@ INSERT INTO telemetry.audit_logs (
     user_agent
 )
 SELECT
-    (actor.context ->> 'user_id')::uuid,
-    (actor.context ->> 'api_key_id')::uuid,
-    actor.context ->> 'request_id',
+    (given.context ->> 'user_id')::uuid,
+    (given.context ->> 'api_key_id')::uuid,
+    given.context ->> 'request_id',
     $2,
     $3,
     $4,
-    (actor.context ->> 'ip_address')::inet,
-    actor.context ->> 'user_agent'
+    (given.context ->> 'ip_address')::inet,
+    given.context ->> 'user_agent'
 FROM ops.actor($1),
-    (SELECT $1::jsonb AS context) AS actor
+    (SELECT $1::jsonb AS context) AS given
