@@ -16,6 +16,7 @@ mod identity_schema;
 mod identity_tokens;
 mod sql;
 mod serve;
+mod faults;
 mod deployment;
 mod api;
 mod tidy;

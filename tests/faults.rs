@@ -1,0 +1,141 @@
+//! Faults under load: the database is killed or stands still while many write. Nothing that was acknowledged may be lost.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+
+use crate::support::client::Client;
+use crate::support::folder;
+use crate::support::serving::Serving;
+use crate::support::wait::wait_for;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const CLIENTS: usize = 64;
+
+/// A server with an embedded database of its own, as durable as in production, and an administrator's client.
+fn serve(data: &Path) -> (Serving, Client) {
+    let serving = Serving::start(&[
+        ("MAINSTAY_DATA", data.to_str().unwrap()),
+        ("ADMIN_EMAIL", "root@example.org"),
+        ("ADMIN_PASSWORD", "first secret"),
+        ("CREATE_ADMIN_API_KEY", "true"),
+        ("BCRYPT_ROUNDS", "4"),
+        ("RATE_LIMIT", "0"),
+        ("LOG_ACCESS", "false"),
+        ("DB_QUERY_TIMEOUT", "2s"),
+        ("DB_ACQUIRE_TIMEOUT", "1s"),
+    ]);
+    serving.wait_until_ready();
+    let key = std::fs::read_to_string(data.join("admin_api_key")).unwrap();
+    let client = Client::new(serving.address()).with("X-API-Key", key.trim());
+    (serving, client)
+}
+
+fn postgres(data: &Path) -> Pid {
+    let file = std::fs::read_to_string(data.join("postgres/data/postmaster.pid")).unwrap();
+    Pid::from_raw(file.lines().next().unwrap().parse().unwrap()).unwrap()
+}
+
+/// Lets many clients make rows while something happens, and answers which were acknowledged and all statuses.
+fn write_while(client: &Client, happens: impl FnOnce()) -> (BTreeSet<String>, BTreeSet<u16>) {
+    let is_over = AtomicBool::new(false);
+    let (acknowledged, statuses) = (Mutex::new(BTreeSet::new()), Mutex::new(BTreeSet::new()));
+    thread::scope(|scope| {
+        for number in 0..CLIENTS {
+            let (is_over, acknowledged, statuses) = (&is_over, &acknowledged, &statuses);
+            scope.spawn(move || {
+                let mut count = 0;
+                while !is_over.load(Ordering::Relaxed) {
+                    count += 1;
+                    let key = format!("{number}-{count}");
+                    let answer = client.post("/api/settings", &json!({ "key": key, "value": count }));
+                    statuses.lock().unwrap().insert(answer.status);
+                    if answer.status == 201 {
+                        acknowledged.lock().unwrap().insert(key);
+                    }
+                }
+            });
+        }
+        thread::sleep(Duration::from_millis(500));
+        happens();
+        thread::sleep(Duration::from_millis(500));
+        is_over.store(true, Ordering::Relaxed);
+    });
+    (acknowledged.into_inner().unwrap(), statuses.into_inner().unwrap())
+}
+
+/// The keys of all rows, read as a client reads them.
+fn kept(client: &Client) -> BTreeSet<String> {
+    let (mut kept, mut path) = (BTreeSet::new(), "/api/settings?limit=200&fields=key".to_owned());
+    loop {
+        let page = client.get(&path).expect(200).json();
+        kept.extend(page["data"].as_array().unwrap().iter().map(|row| row["key"].as_str().unwrap().to_owned()));
+        match page["page"]["next_cursor"].as_str() {
+            Some(cursor) => path = format!("/api/settings?limit=200&fields=key&cursor={cursor}"),
+            None => return kept,
+        }
+    }
+}
+
+/// Waits until a write is acknowledged again, and answers how long that took.
+fn recovery(client: &Client) -> Duration {
+    let start = Instant::now();
+    let mut count = 0;
+    wait_for("a write is acknowledged again", PATIENCE, || {
+        count += 1;
+        let body = json!({ "key": format!("after-{count}"), "value": 1 });
+        (client.post("/api/settings", &body).status == 201).then_some(())
+    });
+    start.elapsed()
+}
+
+fn check(client: &Client, acknowledged: &BTreeSet<String>, statuses: &BTreeSet<u16>) {
+    assert!(acknowledged.len() > CLIENTS, "hardly anything was written: {}", acknowledged.len());
+    let is_told = |status: &u16| matches!(status, 201 | 503 | 504);
+    assert!(statuses.iter().all(is_told) && statuses.len() > 1, "{statuses:?}");
+    let kept = kept(client);
+    let lost: Vec<&String> = acknowledged.difference(&kept).collect();
+    assert!(lost.is_empty(), "acknowledged, and lost: {lost:?}");
+}
+
+#[test]
+fn no_acknowledged_write_is_lost_when_postgresql_is_killed_under_load() {
+    let data = folder("data");
+    let (serving, client) = serve(&data);
+    let (acknowledged, statuses) = write_while(&client, || {
+        kill_process(postgres(&data), Signal::KILL).unwrap();
+        recovery(&client);
+    });
+    check(&client, &acknowledged, &statuses);
+    assert_eq!(serving.end(Signal::TERM).0, 0);
+}
+
+#[test]
+fn no_acknowledged_write_is_lost_when_postgresql_stands_still_under_load() {
+    let data = folder("data");
+    let (serving, client) = serve(&data);
+    let (acknowledged, statuses) = write_while(&client, || {
+        let main = postgres(&data);
+        let processes: Vec<Pid> = children(main).into_iter().chain([main]).collect();
+        processes.iter().for_each(|process| drop(kill_process(*process, Signal::STOP)));
+        // Longer than anybody waits for a statement.
+        thread::sleep(Duration::from_secs(4));
+        processes.iter().for_each(|process| drop(kill_process(*process, Signal::CONT)));
+        recovery(&client);
+    });
+    check(&client, &acknowledged, &statuses);
+    assert_eq!(serving.end(Signal::TERM).0, 0);
+}
+
+/// The processes that a process has started.
+fn children(of: Pid) -> Vec<Pid> {
+    let path = format!("/proc/{0}/task/{0}/children", of.as_raw_nonzero());
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.split_whitespace().filter_map(|process| Pid::from_raw(process.parse().ok()?)).collect()
+}
