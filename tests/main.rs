@@ -23,3 +23,4 @@ mod admin_query;
 mod metrics;
 mod readme;
 mod openapi;
+mod telemetry;

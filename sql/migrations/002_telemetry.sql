@@ -181,19 +181,20 @@ VOLATILE
 SET lock_timeout = '2s'
 AS $$
 DECLARE
-    child regclass;
+    child text;
 BEGIN
     FOR child IN
-        SELECT class.oid
+        SELECT format('%I.%I', namespace.nspname, class.relname)
         FROM pg_catalog.pg_inherits AS link
         JOIN pg_catalog.pg_class AS class ON class.oid = link.inhrelid
+        JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
         WHERE link.inhparent = parent
             -- All of it is old, not only its beginning.
             AND substring(pg_get_expr(class.relpartbound, class.oid) FROM 'TO [(]''([^'']+)''[)]')::timestamptz
             <= now() - kept
         ORDER BY class.relname
     LOOP
-        RETURN NEXT child::text;
+        RETURN NEXT child;
         EXECUTE format('DROP TABLE %s', child);
     END LOOP;
 END

@@ -52,6 +52,7 @@ use Fallback::{Value, Words};
 const NONE: Fallback = Words("none");
 const CONNECTIONS: Kind = Kind::Integer(1, 1000);
 const CONNECTIONS_MIN: Kind = Kind::Integer(0, 1000);
+const DAYS: Kind = Kind::Integer(1, 36_500);
 
 /// All settings, in the order in which people read them.
 pub const SETTINGS: &[Group] = &[
@@ -288,6 +289,19 @@ pub const SETTINGS: &[Group] = &[
                 Value("false"),
                 "Whether the first start makes an API key with all permissions, kept in MAINSTAY_DATA/admin_api_key.",
             ),
+        ],
+    },
+    Group {
+        title: "What is kept",
+        settings: &[
+            setting(
+                "AUDIT_LOG_DAYS",
+                DAYS,
+                Value("365"),
+                "How long the audit is kept, in days; it goes a whole month at a time.",
+            ),
+            setting("ACCESS_LOG_DAYS", DAYS, Value("30"), "The same for the access log, which goes a day at a time."),
+            setting("METRICS_DAYS", DAYS, Value("90"), "The same for the figures in system and performance metrics."),
         ],
     },
     Group {

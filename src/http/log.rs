@@ -35,7 +35,8 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    pub(super) fn new(request_id: RequestId, address: Option<IpAddr>, method: &Method) -> Exchange {
+    /// A request that has come, and has met no endpoint yet.
+    pub fn new(request_id: RequestId, address: Option<IpAddr>, method: &Method) -> Exchange {
         Exchange {
             request_id,
             address,

@@ -44,7 +44,7 @@ impl Running {
             Some(false) => None,
             _ => Some(Arc::new(Recorder::start(database.clone())?)),
         };
-        let jobs = Arc::new(Jobs::new(table::jobs(&health)));
+        let jobs = Arc::new(Jobs::new(table::jobs(config, &health)));
         let service = Arc::new(Service::new(ServiceOptions {
             endpoints: endpoints(config, &identity, &health, &jobs),
             admission: identity::admission(&identity),

@@ -37,13 +37,14 @@ pub fn described(config: &Config) -> Result<Vec<Endpoint>> {
         .map_err(|problems| Error::internal(problems.to_string()))?;
     let database = Database::open(&idle, &Address::unix(Path::new("/"), "nobody", "none"))?;
     let health = Arc::new(Health::new(database.clone(), false));
-    let jobs = Arc::new(Jobs::new(jobs(&health)));
+    let jobs = Arc::new(Jobs::new(jobs(config, &health)));
     Ok(endpoints(config, &Identity::new(&idle, database)?, &health, &jobs))
 }
 
 /// All jobs.
-pub fn jobs(health: &Arc<Health>) -> Vec<Job> {
+pub fn jobs(config: &Config, health: &Arc<Health>) -> Vec<Job> {
     let mut jobs = ops::jobs(health);
     jobs.extend(identity::jobs());
+    jobs.extend(telemetry::jobs(config));
     jobs
 }

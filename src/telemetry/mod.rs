@@ -9,8 +9,10 @@ mod activity_logs;
 mod metrics;
 mod notifications;
 mod recorder;
+mod jobs;
 
 use crate::http::Endpoint;
+pub use jobs::jobs;
 pub use recorder::{ENTRIES_MAX, Recorded, Recorder};
 
 /// All endpoints of the domain.

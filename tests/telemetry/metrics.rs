@@ -1,0 +1,54 @@
+//! Figures over time.
+
+use serde_json::json;
+
+use super::rows;
+use crate::support::App;
+
+#[test]
+fn figures_are_added_and_found_by_name_time_and_labels() {
+    let app = App::start();
+    let (user, viewer) = (app.user().client, app.viewer().client);
+    for path in ["/api/system-metrics", "/api/performance-metrics"] {
+        for (hour, value) in [(3, 0.5), (1, -2.0), (2, 1e300)] {
+            let body = json!({
+                "name": "load",
+                "value": value,
+                "labels": { "host": format!("h{hour}") },
+                "recorded_at": format!("2026-01-31T0{hour}:00:00Z"),
+            });
+            let made = user.post(path, &body).expect(201);
+            assert_eq!(made.json()["value"].as_f64(), Some(value));
+            assert_eq!(made.header("ETag"), None);
+            assert_eq!(viewer.get(made.header("Location").unwrap()).expect(200).json(), made.json());
+        }
+        user.post(path, &json!({ "name": "other", "value": 7 })).expect(201);
+        let values = |query: &str| -> Vec<f64> {
+            rows(&viewer, &format!("{path}?{query}")).iter().map(|row| row["value"].as_f64().unwrap()).collect()
+        };
+        assert_eq!(values("name=load&sort=recorded_at"), [-2.0, 1e300, 0.5]);
+        assert_eq!(values("name=load&sort=-recorded_at&limit=1"), [0.5]);
+        assert_eq!(values("name=load&recorded_at__gte=2026-01-31T02:00:00Z&sort=recorded_at"), [1e300, 0.5]);
+        assert_eq!(values("labels.host=h1"), [-2.0]);
+        assert_eq!(values("name=load&value__lt=0.5"), [-2.0]);
+        assert_eq!(values("value=0.5"), [0.5]);
+        assert_eq!(values("name=other&recorded_at__gt=2026-02-01"), [7.0], "without a time it is now");
+    }
+}
+
+#[test]
+fn what_is_no_figure_is_refused_and_viewers_add_none() {
+    let app = App::start();
+    let user = app.user().client;
+    let path = "/api/system-metrics";
+    for value in [json!("1"), json!(null), json!(true), json!([1])] {
+        user.post(path, &json!({ "name": "a", "value": value })).refuse(422, "VALIDATION_ERROR");
+    }
+    user.post(path, &json!({ "name": "a", "value": 1.79e308 })).refuse(422, "VALIDATION_ERROR");
+    user.post(path, &json!({ "name": "", "value": 1 })).refuse(422, "VALIDATION_ERROR");
+    user.post(path, &json!({ "value": 1 })).refuse(422, "VALIDATION_ERROR");
+    for query in ["value=NaN", "value__gt=infinity", "value=1x"] {
+        user.get(&format!("{path}?{query}")).refuse(400, "MALFORMED_REQUEST");
+    }
+    app.viewer().client.post(path, &json!({ "name": "a", "value": 1 })).refuse(403, "INSUFFICIENT_PERMISSIONS");
+}
