@@ -169,6 +169,11 @@ pub fn record(name: impl Into<Text>, fields: Vec<Field>) -> Field {
     field(name, Kind::Record(fields))
 }
 
+/// At most so many objects.
+pub fn records(name: impl Into<Text>, fields: Vec<Field>, max: usize) -> Field {
+    field(name, Kind::Records { fields, max })
+}
+
 pub fn json(name: impl Into<Text>) -> Field {
     field(name, Kind::Json)
 }

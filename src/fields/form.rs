@@ -65,6 +65,14 @@ impl Form {
         check: is_phone,
     };
 
+    /// The name of an event: lower-case words with dots between them.
+    pub const EVENT: Form = Form {
+        format: None,
+        pattern: Some(r"^[a-z0-9_]+(\.[a-z0-9_]+)*$"),
+        expected: "lower-case words with dots between them",
+        check: is_event,
+    };
+
     /// A permission: `admin`, `read:tasks`, `write:*`.
     pub const PERMISSION: Form = Form {
         format: None,
@@ -107,6 +115,11 @@ fn is_phone(text: &str) -> bool {
     (3..=32).contains(&rest.len())
         && rest.starts_with(|first: char| first.is_ascii_digit())
         && rest.bytes().all(|byte| byte.is_ascii_digit() || b" ()./-".contains(&byte))
+}
+
+fn is_event(text: &str) -> bool {
+    let is_letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    text.split('.').all(|word| !word.is_empty() && word.bytes().all(is_letter))
 }
 
 fn is_permission(text: &str) -> bool {

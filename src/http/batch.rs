@@ -11,7 +11,7 @@ use super::reply::{Body, Reply};
 use super::service::permit;
 use crate::db::Transaction;
 use crate::error::{Code, Error, Result};
-use crate::fields::{Kind, Mode, choice, integer, json as any_json, text};
+use crate::fields::{Mode, choice, integer, json as any_json, records, text};
 
 const OPERATIONS_MAX: usize = 100;
 
@@ -23,16 +23,16 @@ pub fn endpoint() -> Endpoint {
         any_json("body").help("The body, for methods that have one."),
         text("if_match").help("What If-Match would say."),
     ];
-    let mut operations = any_json("operations").required().help("The operations, in their order.");
-    operations.kind = Kind::Records { fields: operation, max: OPERATIONS_MAX };
+    let operations =
+        records("operations", operation, OPERATIONS_MAX).required().help("The operations, in their order.");
     let result = vec![
         integer("status").read_only().never_null().help("What the operation would have answered by itself."),
         text("location").read_only().never_null().sometimes().help("Where a new row is."),
         text("etag").read_only().never_null().sometimes().help("The version of the row."),
         any_json("body").read_only().sometimes().help("The row."),
     ];
-    let mut results = any_json("results").read_only().never_null().help("The answers, in the same order.");
-    results.kind = Kind::Records { fields: result, max: OPERATIONS_MAX };
+    let results = records("results", result, OPERATIONS_MAX).read_only().never_null();
+    let results = results.help("The answers, in the same order.");
     post("/api/batch", Access::SignedIn, batch)
         .summary("Run up to 100 operations in one transaction: all of them, or none")
         .input(vec![operations], Mode::Create)

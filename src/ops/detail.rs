@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
-use super::Health;
 use super::health::{now, word};
+use super::{Health, figures};
 use crate::db::Which;
 use crate::error::Result;
 use crate::http::{Access, Call, Endpoint, Limit, Output, Reply, get};
@@ -25,14 +25,26 @@ pub(super) fn endpoints(health: &Arc<Health>, data: &Path, access: Access) -> Ve
             .summary(summary)
             .pool(Which::Priority)
             .limit(Limit::None)
-            .answers(200, Output::Json(json!({ "type": "object" })))
     };
+    let metrics_fields = || Output::Object(figures::database_metrics());
     vec![
-        on("/health/detailed", "How everything is that the server needs", detailed),
-        on("/api/database/status", "The database and its migrations", status),
-        on("/api/database/health", "Whether each pool reaches the database", pools),
-        on("/api/database/metrics", "The database's figures", metrics),
-        on("/api/v1/metrics/database", "The database's figures", metrics),
+        on("/health/detailed", "How everything is that the server needs", detailed)
+            .answers(200, Output::Object(figures::detailed()))
+            .named("", "DetailedHealth")
+            .also(503, Output::Object(figures::detailed())),
+        on("/api/database/status", "The database and its migrations", status)
+            .answers(200, Output::Object(figures::database_status()))
+            .named("", "DatabaseStatus"),
+        on("/api/database/health", "Whether each pool reaches the database", pools)
+            .answers(200, Output::Object(figures::pools_health()))
+            .named("", "PoolsHealth")
+            .also(503, Output::Object(figures::pools_health())),
+        on("/api/database/metrics", "The database's figures", metrics)
+            .answers(200, metrics_fields())
+            .named("", "DatabaseMetrics"),
+        on("/api/v1/metrics/database", "The database's figures", metrics)
+            .answers(200, metrics_fields())
+            .named("", "DatabaseMetrics"),
     ]
 }
 

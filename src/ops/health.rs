@@ -6,10 +6,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
+use super::figures::{database_fields, health_fields, reason, status};
 use crate::config::show_duration;
 use crate::db::{Database, Purpose, Which};
 use crate::error::Result;
-use crate::fields::{Field, choice, integer, list, record, text, timestamp};
 use crate::http::{Access, Endpoint, Limit, Output, Reply, get};
 
 /// How long an answer of the database is good for.
@@ -78,64 +78,6 @@ pub(super) fn endpoints(health: &Arc<Health>, metrics: Access) -> Vec<Endpoint> 
             .answers(200, Output::Object(database_fields()))
             .named("", "DatabaseHealth")
             .also(503, Output::Object(database_fields())),
-    ]
-}
-
-fn status(words: &[&'static str]) -> Field {
-    choice("status", words).never_null().help("In a word.")
-}
-
-fn reason() -> Field {
-    text("reason").never_null().help("What is wrong.")
-}
-
-const WORDS: [&str; 2] = ["healthy", "unhealthy"];
-
-fn health_fields() -> Vec<Field> {
-    vec![
-        status(&WORDS),
-        timestamp("timestamp").never_null().help("Now."),
-        text("uptime").never_null().help("How long the process runs: 1h30m."),
-        text("version").never_null().help("The version of mainstay."),
-        record("services", vec![choice("database", &WORDS).never_null().help("The database.")])
-            .never_null()
-            .help("What it depends on."),
-    ]
-}
-
-fn database_fields() -> Vec<Field> {
-    let pool = |which: &Which| record(which.name(), pool_fields()).never_null();
-    let database = vec![
-        choice("connectivity", &WORDS).never_null().help("Whether the database answers."),
-        reason().sometimes(),
-        record("pool_stats", pool_fields()).never_null().help("All pools together."),
-        record("pools", Which::ALL.iter().map(pool).collect()).never_null().help("Each pool."),
-        list("held_for_long", text(""), usize::MAX)
-            .never_null()
-            .sometimes()
-            .help("Connections that somebody has held for more than 10 seconds, and who."),
-    ];
-    vec![
-        status(&WORDS),
-        timestamp("timestamp").never_null().help("Now."),
-        record("database", database).never_null().help("The database."),
-    ]
-}
-
-/// What `PoolStats` shows.
-fn pool_fields() -> Vec<Field> {
-    let count = |name: &'static str, help: &'static str| integer(name).never_null().help(help);
-    vec![
-        count("max_open_connections", "Connections that it may open."),
-        count("open_connections", "Connections that are open."),
-        count("in_use", "Of these, in use."),
-        count("idle", "Of these, idle."),
-        count("wait_count", "How often somebody had to wait for one."),
-        text("wait_duration").never_null().help("How long that took together: 1h30m."),
-        count("max_idle_closed", "Closed because enough were idle."),
-        count("max_idle_time_closed", "Closed because they were idle for too long."),
-        count("max_lifetime_closed", "Closed because they were too old."),
-        count("waiting", "Who waits now."),
     ]
 }
 

@@ -1,5 +1,6 @@
 //! What keeps the service running: its settings, its health, its figures, and questions to its database.
 
+mod figures;
 mod health;
 mod detail;
 pub mod doctor;

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::db::{Purpose, Statements, TransactionOptions, Which};
 use crate::error::{Code, Error, Result};
-use crate::fields::{Mode, choice, integer, text};
+use crate::fields::{Mode, boolean, choice, integer, list, number, object, text};
 use crate::http::{Access, Call, Endpoint, Output, Permission, Reply, post};
 use crate::sql;
 use crate::sql::Json;
@@ -47,21 +47,18 @@ pub(super) fn endpoint() -> Endpoint {
             .help("Whose connections it uses."),
         integer("timeout_ms").range(1, TIME_MAX_MS).default(TIME_DEFAULT_MS).unit("ms").help("How long it may take."),
     ];
-    let row = json!({ "type": "object" });
-    let reply = json!({
-        "type": "object",
-        "properties": {
-            "rows": { "type": "array", "items": row },
-            "row_count": { "type": "integer" },
-            "is_truncated": { "type": "boolean" },
-            "duration_ms": { "type": "number" },
-        },
-        "required": ["rows", "row_count", "is_truncated", "duration_ms"],
-    });
+    let reply = vec![
+        list("rows", object(""), ROWS_MAX).read_only().never_null().help("The rows, each with its columns."),
+        integer("row_count").read_only().never_null().help("How many they are."),
+        boolean("is_truncated").read_only().never_null().help("Whether there were more."),
+        number("duration_ms").read_only().never_null().unit("ms").help("How long it took."),
+    ];
     post("/api/database/query", Access::Permission(Permission::ADMIN), query)
         .summary("Run one SELECT, read-only")
         .input(fields, Mode::Create)
-        .answers(200, Output::Json(reply))
+        .answers(200, Output::Object(reply))
+        .named("DatabaseQuery", "DatabaseQueryResult")
+        .fails(&[Code::QueryExecutionError])
 }
 
 /// The SELECT around the one that was asked for: rows as JSON, as long as all of them are not too much.

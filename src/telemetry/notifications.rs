@@ -25,7 +25,11 @@ fn resource() -> Resource {
     Resource {
         fields: vec![
             uuid("user_id").required().fixed().help("Who is told."),
-            text("type").required().fixed().help("What it is about, like the names of events: executions.failed."),
+            text("type")
+                .required()
+                .fixed()
+                .form(Form::EVENT)
+                .help("What it is about, like the names of events: executions.failed."),
             text("title").required().fixed().form(Form::LINE).help("What has happened, in a line."),
             text("body").max(10_000).fixed().default("").help("The rest."),
             object("data").fixed().default(json!({})).help("What programs need to know of it."),
