@@ -13,7 +13,7 @@ const READING_SECRETS: [&str; 2] = ["identity/users/login.sql", "identity/users/
 
 /// Statements that write what nobody asked for: what is old is removed, the use of a key is noted, a hash is brought up to
 /// date, a reply is kept.
-const WRITING_WITHOUT_ACTOR: [&str; 13] = [
+const WRITING_WITHOUT_ACTOR: [&str; 15] = [
     "identity/sessions/clean.sql",
     "identity/user_tokens/clean.sql",
     "identity/api_keys/touch.sql",
@@ -26,7 +26,9 @@ const WRITING_WITHOUT_ACTOR: [&str; 13] = [
     "telemetry/api_access_logs/write.sql",
     "telemetry/notifications/clean.sql",
     "telemetry/performance_metrics/clean.sql",
+    "telemetry/performance_metrics/write.sql",
     "telemetry/system_metrics/clean.sql",
+    "telemetry/system_metrics/write.sql",
 ];
 
 /// All statements, by their paths below `sql/`. Migrations are no statements: they have tests of their own.

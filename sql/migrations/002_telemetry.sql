@@ -530,6 +530,7 @@ CROSS JOIN LATERAL (
             WHEN 'update' THEN 'changed'
             WHEN 'delete' THEN 'deleted'
             WHEN 'truncate' THEN 'emptied'
+            WHEN 'query' THEN 'queried'
             ELSE split_part(a.action, '.', 2)
         END AS verb,
         -- One of them: categories are a category, and settings a setting. All of them where all are meant.

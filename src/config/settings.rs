@@ -302,6 +302,12 @@ pub const SETTINGS: &[Group] = &[
             ),
             setting("ACCESS_LOG_DAYS", DAYS, Value("30"), "The same for the access log, which goes a day at a time."),
             setting("METRICS_DAYS", DAYS, Value("90"), "The same for the figures in system and performance metrics."),
+            setting(
+                "METRICS_SECONDS",
+                Kind::Integer(0, 86_400),
+                Value("300"),
+                "How often the server adds its own figures to those; 0 is never.",
+            ),
         ],
     },
     Group {

@@ -9,11 +9,18 @@ use crate::db::{Database, PoolStats, Which};
 use crate::http::{Access, Endpoint, Limit, Output, Reply, get};
 use crate::jobs::Jobs;
 use crate::metrics::{Family, Text};
+use crate::telemetry::Recorder;
 
 const KIND: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-pub(super) fn endpoint(health: &Arc<Health>, jobs: &Arc<Jobs>, access: Access) -> Endpoint {
-    let (health, jobs) = (health.clone(), jobs.clone());
+/// What others have counted, beside requests and the database.
+pub struct Counts {
+    pub jobs: Arc<Jobs>,
+    pub recorder: Option<Arc<Recorder>>,
+}
+
+pub(super) fn endpoint(health: &Arc<Health>, counts: Counts, access: Access) -> Endpoint {
+    let health = health.clone();
     get("/metrics", access, move |call| {
         let mut text = Text::default();
         let version = [("version", env!("CARGO_PKG_VERSION"))];
@@ -24,7 +31,10 @@ pub(super) fn endpoint(health: &Arc<Health>, jobs: &Arc<Jobs>, access: Access) -
         call.service.traffic().write(&mut text);
         pools(call.service.database(), &mut text);
         statements(call.service.database(), &mut text);
-        jobs.write(&mut text);
+        counts.jobs.write(&mut text);
+        if let Some(recorder) = &counts.recorder {
+            recorder.write(&mut text);
+        }
         measured(&health, &mut text);
         process(&mut text);
         Ok(Reply::text(KIND, text.finish()))

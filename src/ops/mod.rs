@@ -13,19 +13,19 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::http::{Access, Endpoint, Permission, Role};
-use crate::jobs::Jobs;
 pub use health::{Health, Progress};
 pub use jobs::jobs;
+pub use metrics::Counts;
 
 /// All endpoints of the domain. What tells more than that the server is well is open to everybody where `is_open`.
-pub fn endpoints(health: &Arc<Health>, running: &Arc<Jobs>, data: &Path, is_open: bool) -> Vec<Endpoint> {
+pub fn endpoints(health: &Arc<Health>, counts: Counts, data: &Path, is_open: bool) -> Vec<Endpoint> {
     let access = match is_open {
         true => Access::Public,
         false => Access::Permission(Permission::new("read:metrics", Role::Viewer)),
     };
     let mut endpoints = health::endpoints(health, access);
     endpoints.extend(detail::endpoints(health, data, access));
-    endpoints.push(metrics::endpoint(health, running, access));
+    endpoints.push(metrics::endpoint(health, counts, access));
     endpoints.push(query::endpoint());
     endpoints.extend(settings::endpoints());
     endpoints

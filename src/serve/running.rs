@@ -17,7 +17,7 @@ use crate::identity::{self, Identity};
 use crate::jobs::Jobs;
 use crate::migrate::Source;
 use crate::ops::Health;
-use crate::telemetry::Recorder;
+use crate::telemetry::{Recorder, RecorderOptions};
 
 /// Fewer threads are not worth saving.
 const THREADS_MIN: u32 = 16;
@@ -40,13 +40,10 @@ impl Running {
         let migrations = Source::configured(config).read()?;
         let health = Arc::new(Health::new(database.clone(), config.boolean("DB_HEALTH_CHECK_ENABLED") != Some(false)));
         let identity = Identity::new(config, database.clone())?;
-        let recorder = match config.boolean("ACCESS_LOG_TABLE") {
-            Some(false) => None,
-            _ => Some(Arc::new(Recorder::start(database.clone())?)),
-        };
+        let recorder = start_recorder(config, &database)?;
         let jobs = Arc::new(Jobs::new(table::jobs(config, &health)));
         let service = Arc::new(Service::new(ServiceOptions {
-            endpoints: endpoints(config, &identity, &health, &jobs),
+            endpoints: endpoints(config, &identity, &health, &jobs, recorder.as_ref()),
             admission: identity::admission(&identity),
             rates: Rates { general: config.integer("RATE_LIMIT"), login: config.integer("RATE_LIMIT_LOGIN") },
             proxies: Networks::parse(config.text("TRUSTED_PROXIES").unwrap_or_default()).map_err(Error::internal)?,
@@ -86,7 +83,7 @@ impl Running {
         &self.service
     }
 
-    /// What writes the access log, unless that is switched off.
+    /// What writes access log and figures, unless both are switched off.
     pub fn recorder(&self) -> Option<&Recorder> {
         self.recorder.as_deref()
     }
@@ -107,6 +104,18 @@ impl Running {
         drop(self.service);
         drop(self.recorder);
     }
+}
+
+/// What is to be recorded of requests, if anything is.
+fn start_recorder(config: &Config, database: &Database) -> Result<Option<Arc<Recorder>>> {
+    let options = RecorderOptions {
+        notes_requests: config.boolean("ACCESS_LOG_TABLE") != Some(false),
+        measures_every: Duration::from_secs(config.integer("METRICS_SECONDS").into()),
+    };
+    if !options.notes_requests && options.measures_every.is_zero() {
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(Recorder::start(database.clone(), options)?)))
 }
 
 fn listen(config: &Config) -> Result<Server> {

@@ -9,13 +9,21 @@ use crate::error::{Error, Result};
 use crate::http::{Endpoint, batch, openapi};
 use crate::identity::{self, Identity};
 use crate::jobs::{Job, Jobs};
-use crate::ops::{self, Health};
-use crate::telemetry;
+use crate::ops::{self, Counts, Health};
+use crate::telemetry::{self, Recorder};
 
 /// All endpoints.
-pub fn endpoints(config: &Config, identity: &Arc<Identity>, health: &Arc<Health>, jobs: &Arc<Jobs>) -> Vec<Endpoint> {
+pub fn endpoints(
+    config: &Config,
+    identity: &Arc<Identity>,
+    health: &Arc<Health>,
+    jobs: &Arc<Jobs>,
+    recorder: Option<&Arc<Recorder>>,
+) -> Vec<Endpoint> {
     let is_open = !config.is_production() || config.boolean("METRICS_PUBLIC") == Some(true);
-    let mut endpoints = ops::endpoints(health, jobs, config.path("MAINSTAY_DATA").unwrap_or(Path::new("var")), is_open);
+    let counts = Counts { jobs: jobs.clone(), recorder: recorder.cloned() };
+    let mut endpoints =
+        ops::endpoints(health, counts, config.path("MAINSTAY_DATA").unwrap_or(Path::new("var")), is_open);
     endpoints.push(openapi::endpoint());
     endpoints.extend(identity::endpoints(identity));
     endpoints.extend(telemetry::endpoints());
@@ -38,7 +46,7 @@ pub fn described(config: &Config) -> Result<Vec<Endpoint>> {
     let database = Database::open(&idle, &Address::unix(Path::new("/"), "nobody", "none"))?;
     let health = Arc::new(Health::new(database.clone(), false));
     let jobs = Arc::new(Jobs::new(jobs(config, &health)));
-    Ok(endpoints(config, &Identity::new(&idle, database)?, &health, &jobs))
+    Ok(endpoints(config, &Identity::new(&idle, database)?, &health, &jobs, None))
 }
 
 /// All jobs.

@@ -21,9 +21,8 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         filters: &["user_id", "action", "resource_type", "resource_id"],
         is_guarded: true,
         is_log: true,
-        // The view has the audit's rows, in other words.
         ..Resource::new(
-            "telemetry.audit_logs",
+            "telemetry.activity_logs",
             "activity-logs",
             "activity log",
             sql!("telemetry/activity_logs/select"),

@@ -8,12 +8,13 @@ mod api_access_logs;
 mod activity_logs;
 mod metrics;
 mod notifications;
+mod figures;
 mod recorder;
 mod jobs;
 
 use crate::http::Endpoint;
 pub use jobs::jobs;
-pub use recorder::{ENTRIES_MAX, Recorded, Recorder};
+pub use recorder::{ENTRIES_MAX, Recorded, Recorder, RecorderOptions};
 
 /// All endpoints of the domain.
 pub fn endpoints() -> Vec<Endpoint> {

@@ -1,5 +1,5 @@
-//! The way of the access log into the database: beside the way of the requests, in batches, and never with more in memory
-//! than there is room for.
+//! The way of the access log and of the server's own figures into the database: beside the way of the requests, in batches,
+//! and never with more in memory than there is room for.
 //!
 //! A request leaves its entry and goes. One thread writes what has come; while the database is away it waits, entries
 //! pile up, and those that find no room are dropped and counted.
@@ -12,9 +12,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::db::{Database, Purpose, Statements, Which};
+use super::figures::{self, Work};
+use crate::db::{Database, Purpose, Session, Statements, Which};
 use crate::error::{Code, Error, Result};
 use crate::http::{Caller, Exchange};
+use crate::metrics::{Family, Text};
 use crate::sql;
 use crate::sql::Json;
 
@@ -25,12 +27,22 @@ const BATCH: usize = 500;
 /// How long fewer wait for more, and for how long the database is left alone after it was away.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What has become of the entries so far.
+/// What is recorded.
+#[derive(Debug, Clone, Copy)]
+pub struct RecorderOptions {
+    /// Whether requests are.
+    pub notes_requests: bool,
+    /// How often figures are; zero is never.
+    pub measures_every: Duration,
+}
+
+/// What has become of the requests so far, and how many figures were lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Recorded {
     pub written: u64,
     pub dropped: u64,
     pub waiting: usize,
+    pub figures_dropped: u64,
 }
 
 /// A request, and when it was answered.
@@ -42,18 +54,22 @@ struct Entry {
 #[derive(Default)]
 struct Waiting {
     entries: Vec<Entry>,
+    work: Work,
     is_stopping: bool,
 }
 
 struct Shared {
     database: Database,
+    options: RecorderOptions,
+    server: String,
     waiting: Mutex<Waiting>,
     changed: Condvar,
     written: AtomicU64,
     dropped: AtomicU64,
+    figures_dropped: AtomicU64,
 }
 
-/// Notes requests, until it is stopped or dropped.
+/// Records, until it is dropped.
 pub struct Recorder {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -61,16 +77,19 @@ pub struct Recorder {
 
 impl Recorder {
     /// Starts the thread that writes.
-    pub fn start(database: Database) -> Result<Recorder> {
+    pub fn start(database: Database, options: RecorderOptions) -> Result<Recorder> {
         let shared = Arc::new(Shared {
             database,
+            options,
+            server: figures::server(),
             waiting: Mutex::default(),
             changed: Condvar::new(),
             written: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
+            figures_dropped: AtomicU64::new(0),
         });
         let writer = shared.clone();
-        let thread = thread::Builder::new().name("access-log".to_owned()).spawn(move || writer.run());
+        let thread = thread::Builder::new().name("recorder".to_owned()).spawn(move || writer.run());
         let thread = thread.map_err(|error| Error::internal("no thread can be started").because(error))?;
         Ok(Recorder { shared, thread: Some(thread) })
     }
@@ -88,7 +107,21 @@ impl Recorder {
             written: self.shared.written.load(Ordering::Relaxed),
             dropped: self.shared.dropped.load(Ordering::Relaxed),
             waiting: self.shared.lock().entries.len(),
+            figures_dropped: self.shared.figures_dropped.load(Ordering::Relaxed),
         }
+    }
+
+    /// Writes what has been counted.
+    pub fn write(&self, text: &mut Text) {
+        let recorded = self.recorded();
+        let name = "mainstay_access_log_rows_total";
+        text.family(name, Family::Counter, "Requests for the table of the access log, and what became of them.");
+        text.sample(name, &[("outcome", "written")], recorded.written as f64);
+        text.sample(name, &[("outcome", "dropped")], recorded.dropped as f64);
+        let waiting = recorded.waiting as f64;
+        text.one("mainstay_access_log_rows_waiting", Family::Gauge, "Requests that wait to be written there.", waiting);
+        let name = "mainstay_figures_dropped_total";
+        text.one(name, Family::Counter, "Own figures that were lost.", recorded.figures_dropped as f64);
     }
 }
 
@@ -111,6 +144,10 @@ impl Shared {
 
     fn add(&self, entry: Entry) {
         let mut waiting = self.lock();
+        waiting.work.add(&entry.exchange);
+        if !self.options.notes_requests {
+            return;
+        }
         if waiting.entries.len() >= ENTRIES_MAX {
             self.dropped.fetch_add(1, Ordering::Relaxed);
             return;
@@ -123,6 +160,7 @@ impl Shared {
 
     fn run(&self) {
         let mut told = 0;
+        let mut measured = Instant::now();
         loop {
             let (entries, is_last) = self.next();
             self.write(&entries);
@@ -137,6 +175,28 @@ impl Shared {
             if is_last {
                 return;
             }
+            let every = self.options.measures_every;
+            if !every.is_zero() && measured.elapsed() >= every {
+                measured = Instant::now();
+                self.measure();
+            }
+        }
+    }
+
+    /// Writes the figures of now, and of the work since the last time. They are not worth waiting for.
+    fn measure(&self) {
+        let work = std::mem::take(&mut self.lock().work).figures(&self.server);
+        let system = figures::system(&self.database, &self.server);
+        let count = work.len() + system.len();
+        let write = |session: &mut Session| {
+            session.exec(&sql!("telemetry/system_metrics/write"), &[&Json(&Value::Array(system).to_string())])?;
+            session.exec(&sql!("telemetry/performance_metrics/write"), &[&Json(&Value::Array(work).to_string())])
+        };
+        let purpose = Purpose { what: "own figures", request: None };
+        let session = self.database.session(Which::Background, purpose);
+        if let Err(error) = session.and_then(|mut session| write(&mut session)) {
+            log::warn!("{count} figures were not written: {error}");
+            self.figures_dropped.fetch_add(count as u64, Ordering::Relaxed);
         }
     }
 

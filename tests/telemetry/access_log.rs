@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mainstay::http::Exchange;
 use mainstay::request_id::RequestId;
-use mainstay::telemetry::{ENTRIES_MAX, Recorder};
+use mainstay::telemetry::{ENTRIES_MAX, Recorder, RecorderOptions};
 use serde_json::{Value, json};
 
 use super::rows;
@@ -14,6 +14,8 @@ use crate::support::pools::open;
 use crate::support::wait::wait_for;
 use crate::support::{App, migrated};
 
+/// Requests, and no figures.
+const REQUESTS: RecorderOptions = RecorderOptions { notes_requests: true, measures_every: Duration::ZERO };
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The row of a request, as soon as there is one.
@@ -73,7 +75,7 @@ fn what_has_not_been_written_is_written_when_the_server_stops() {
 
 #[test]
 fn the_table_can_be_left_out() {
-    let app = App::start_with(&[("ACCESS_LOG_TABLE", "false")]);
+    let app = App::start_with(&[("ACCESS_LOG_TABLE", "false"), ("METRICS_SECONDS", "0")]);
     app.admin().client.get("/api/teams").expect(200);
     assert!(app.running().recorder().is_none());
 }
@@ -89,7 +91,7 @@ fn exchange() -> Exchange {
 #[test]
 fn what_finds_no_room_while_the_table_is_locked_is_counted_and_the_rest_is_written_once() {
     let database = migrated();
-    let recorder = Recorder::start(open(&database.address(), &[])).unwrap();
+    let recorder = Recorder::start(open(&database.address(), &[]), REQUESTS).unwrap();
     let (mut client, mut other) = (database.client(), database.client());
     let mut lock = client.transaction().unwrap();
     lock.batch_execute("LOCK TABLE telemetry.api_access_logs").unwrap();
@@ -121,7 +123,7 @@ fn requests_wait_while_the_database_is_away_and_are_dropped_only_when_everything
     let database = migrated();
     let mut admin = crate::support::server::server().client("postgres");
     let name = database.address().name().to_owned();
-    let recorder = Recorder::start(open(&database.address(), &[("DB_ACQUIRE_TIMEOUT", "100ms")])).unwrap();
+    let recorder = Recorder::start(open(&database.address(), &[("DB_ACQUIRE_TIMEOUT", "100ms")]), REQUESTS).unwrap();
     // Connections to it are refused, as if it were gone.
     admin.batch_execute(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).unwrap();
     admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", &[&name]).unwrap();

@@ -1,9 +1,12 @@
 //! Figures over time.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::rows;
 use crate::support::App;
+use crate::support::wait::wait_for;
 
 #[test]
 fn figures_are_added_and_found_by_name_time_and_labels() {
@@ -51,4 +54,27 @@ fn what_is_no_figure_is_refused_and_viewers_add_none() {
         user.get(&format!("{path}?{query}")).refuse(400, "MALFORMED_REQUEST");
     }
     app.viewer().client.post(path, &json!({ "name": "a", "value": 1 })).refuse(403, "INSUFFICIENT_PERMISSIONS");
+}
+
+#[test]
+fn the_server_adds_figures_of_itself_and_of_its_work() {
+    let app = App::start_with(&[("METRICS_SECONDS", "1"), ("ACCESS_LOG_TABLE", "false")]);
+    let admin = app.admin().client;
+    for _ in 0..3 {
+        admin.get("/api/teams").expect(200);
+    }
+    let endpoint = "labels.endpoint=GET%20/api/teams";
+    let requests = wait_for("the work is measured", Duration::from_secs(30), || {
+        rows(&admin, &format!("/api/performance-metrics?name=requests&{endpoint}")).pop()
+    });
+    assert!(requests["value"].as_f64().is_some_and(|count| (1.0..=3.0).contains(&count)), "{requests}");
+    for name in ["requests_failed", "request_ms_mean", "request_ms_max"] {
+        assert!(!rows(&admin, &format!("/api/performance-metrics?name={name}&{endpoint}")).is_empty(), "{name}");
+    }
+    let memory = rows(&admin, "/api/system-metrics?name=process_memory_bytes");
+    assert!(memory[0]["value"].as_f64() > Some(1e6) && memory[0]["labels"]["server"].is_string(), "{memory:?}");
+    assert!(!rows(&admin, "/api/system-metrics?name=pool_connections_open&labels.pool=primary").is_empty());
+    assert_eq!(app.running().recorder().map(|recorder| recorder.recorded().figures_dropped), Some(0));
+    let count = "SELECT count(*) FROM telemetry.api_access_logs";
+    assert_eq!(app.database.client().query_one(count, &[]).unwrap().get::<_, i64>(0), 0);
 }
