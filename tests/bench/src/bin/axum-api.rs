@@ -1,17 +1,17 @@
 //! The same three endpoints as they are written with axum and deadpool-postgres: what `bench-api` measures mainstay against.
 //!
-//! `axum-api CONNECTIONS SOCKET-FOLDER DATABASE KEY`. Prints its port. The key is checked in memory, the statements and
+//! `axum-api CONNECTIONS SOCKET-FOLDER DATABASE KEY USER`. Prints its port. The key is checked in memory, the statements and
 //! the JSON are those of mainstay.
 
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
 use axum::extract::{Path, Query, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use bench::{Result, statements};
 use deadpool_postgres::{ManagerConfig, Pool, RecyclingMethod};
 use mainstay::sql::Json as JsonText;
@@ -30,15 +30,15 @@ struct App {
 
 fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let [connections, folder, database, key] = &words[..] else {
-        return Err("usage: axum-api CONNECTIONS SOCKET-FOLDER DATABASE KEY".into());
+    let [connections, folder, database, key, user] = &words[..] else {
+        return Err("usage: axum-api CONNECTIONS SOCKET-FOLDER DATABASE KEY USER".into());
     };
     let mut config = tokio_postgres::Config::new();
     config.host_path(folder).user("postgres").dbname(database).options("-c timezone=UTC");
     let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let manager = deadpool_postgres::Manager::from_config(config, NoTls, manager);
     let pool = Pool::builder(manager).max_size(connections.parse()?).build()?;
-    let actor = Arc::new(json!({ "user_id": Uuid::nil() }));
+    let actor = Arc::new(json!({ "user_id": user }));
     let keys = RwLock::new(HashMap::from([(Sha256::digest(key).into(), actor)]));
     let (read, list, create) = (statements::read("$1"), statements::list(), statements::create());
     let app = Arc::new(App { pool, keys, read, list, create });
@@ -99,13 +99,19 @@ async fn list_teams(State(app): State<Arc<App>>, Query(_): Query<HashMap<String,
     Ok(shown(StatusCode::OK, format!("{{\"data\":[{}],\"page\":{page}}}", texts.join(","))))
 }
 
-async fn create_team(State(app): State<Arc<App>>, _: HeaderMap, Json(mut body): Json<Value>) -> Answer {
+async fn create_team(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Arc<Value>>,
+    Json(mut body): Json<Value>,
+) -> Answer {
     let is_text = |name: &str| body[name].as_str().is_some_and(|text| !text.is_empty() && text.len() <= 255);
     if !is_text("name") || !is_text("slug") {
         return Err(StatusCode::UNPROCESSABLE_ENTITY.into_response());
     }
     body["metadata"] = json!({});
-    let (actor, body) = (json!({ "request_id": Uuid::now_v7() }).to_string(), body.to_string());
+    body["created_by"] = caller["user_id"].clone();
+    let actor = json!({ "request_id": Uuid::now_v7(), "user_id": caller["user_id"] });
+    let (actor, body) = (actor.to_string(), body.to_string());
     let client = app.pool.get().await.map_err(failed)?;
     let statement = client.prepare_cached(&app.create).await.map_err(failed)?;
     let row = client.query_one(&statement, &[&JsonText(&actor), &JsonText(&body)]).await.map_err(failed)?;

@@ -29,13 +29,14 @@ struct Work {
     script: String,
 }
 
-fn works() -> Vec<Work> {
+fn works(user: &str) -> Vec<Work> {
     let create = statements::create();
     // What mainstay sends as parameters, made where pgbench can make it.
     let create = create.replace("$1", "'{\"request_id\": \"bench\"}'::jsonb").replace(
         "$2",
-        "jsonb_build_object('name', 'A team', 'slug', md5(:client_id || '-' || :number || random()), 'metadata', '{}'::jsonb)",
+        "jsonb_build_object('name', 'A team', 'slug', md5(:client_id || '-' || :number || random()), 'metadata', '{}'::jsonb, 'created_by', '{user}')",
     );
+    let create = create.replace("{user}", user);
     let id = "md5(:number::text)::uuid";
     let with_number = |text: &str| format!("\\set number random(1, {ROWS})\n{};\n", plain(text));
     vec![
@@ -93,10 +94,10 @@ impl Served {
         Ok(Served { port: port.parse()?, child })
     }
 
-    fn axum(cluster: &Cluster, key: &str) -> Result<Served> {
+    fn axum(cluster: &Cluster, key: &str, user: &str) -> Result<Served> {
         let program = std::env::current_exe()?.with_file_name("axum-api");
         let mut command = Command::new(program);
-        command.arg(POOL).arg(cluster.folder()).arg(DATABASE).arg(key).stdout(Stdio::piped());
+        command.arg(POOL).arg(cluster.folder()).arg(DATABASE).arg(key).arg(user).stdout(Stdio::piped());
         let mut child = command.spawn()?;
         let mut line = String::new();
         BufReader::new(child.stdout.take().ok_or("no output")?).read_line(&mut line)?;
@@ -140,8 +141,8 @@ fn pgbench(cluster: &Cluster, script: &Path, clients: u32, seconds: u32) -> Resu
     rate.ok_or_else(|| format!("pgbench told no rate: {text}{}", String::from_utf8_lossy(&output.stderr)).into())
 }
 
-/// Fills the table, and makes an administrator's key.
-fn prepare(cluster: &Cluster) -> Result<String> {
+/// Fills the table, and makes an administrator with a key.
+fn prepare(cluster: &Cluster) -> Result<(String, String)> {
     let mut client = cluster.client(DATABASE)?;
     client.batch_execute(&format!(
         "INSERT INTO identity.users (email, role, status) VALUES ('bench@example.org', 'ADMIN', 'ACTIVE');
@@ -155,7 +156,8 @@ fn prepare(cluster: &Cluster) -> Result<String> {
     let ids = client.query("SELECT id::text FROM identity.teams ORDER BY random() LIMIT 2000", &[])?;
     let ids: Vec<String> = ids.iter().map(|row| row.get(0)).collect();
     fs::write(cluster.folder().join("ids"), ids.join("\n"))?;
-    Ok(key)
+    let user: String = client.query_one("SELECT id::text FROM identity.users", &[])?.get(0);
+    Ok((key, user))
 }
 
 /// What wrk runs: every run makes rows of its own, in every thread.
@@ -188,15 +190,15 @@ fn main() -> Result<()> {
     if !migrated.status.success() {
         return Err(String::from_utf8_lossy(&migrated.stderr).into());
     }
-    let key = prepare(&cluster)?;
+    let (key, user) = prepare(&cluster)?;
     let ours = Served::mainstay(&program, &cluster)?;
-    let theirs = Served::axum(&cluster, &key)?;
+    let theirs = Served::axum(&cluster, &key, &user)?;
     println!(
         "requests a second on PostgreSQL {}, {rounds} alternating rounds of {seconds} s, medians\n",
         cluster.version()
     );
     println!("{:<8} {:>6} {:>10} {:>10} {:>10}   mainstay is", "work", "conns", "mainstay", "axum", "pgbench");
-    for work in works() {
+    for work in works(&user) {
         let script = lua(&cluster, &key, &work)?;
         let statement = cluster.folder().join(format!("{}.sql", work.name));
         fs::write(&statement, &work.script)?;
