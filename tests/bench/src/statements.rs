@@ -13,7 +13,9 @@ pub fn read(id: &str) -> String {
 
 /// The newest 20 teams, and one more.
 pub fn list() -> String {
-    format!("SELECT to_json(q)::text FROM (SELECT * FROM (\n{SELECT}\n) AS t\nORDER BY t.id DESC\nLIMIT 21 OFFSET 0) AS q")
+    format!(
+        "SELECT to_json(q)::text FROM (SELECT * FROM (\n{SELECT}\n) AS t\nORDER BY t.id DESC\nLIMIT 21 OFFSET 0) AS q"
+    )
 }
 
 /// A new team, of `$2` by `$1`.

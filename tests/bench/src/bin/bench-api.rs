@@ -83,7 +83,11 @@ impl Served {
         let mut command = Command::new(program);
         command.arg("serve").env("DATABASE_URL", cluster.pairs(DATABASE)).env("PORT", "0").env("RATE_LIMIT", "0");
         command.env("DB_POOL_MAX", POOL).env("DB_POOL_READONLY_MAX", POOL);
-        command.env("LOG_ACCESS", "false").env("ACCESS_LOG_TABLE", "false").env("MAINSTAY_DATA", cluster.folder().join("own")).stderr(Stdio::piped());
+        command
+            .env("LOG_ACCESS", "false")
+            .env("ACCESS_LOG_TABLE", "false")
+            .env("MAINSTAY_DATA", cluster.folder().join("own"))
+            .stderr(Stdio::piped());
         let mut child = command.spawn()?;
         let mut lines = BufReader::new(child.stderr.take().ok_or("no log")?).lines();
         let is_it = |line: &String| line.contains("listening on");
