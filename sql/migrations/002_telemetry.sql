@@ -71,7 +71,7 @@ CREATE TABLE telemetry.system_metrics (
     recorded_at timestamptz NOT NULL DEFAULT now(),
     created_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT system_metrics_name_has_1_to_255_characters CHECK (char_length(name) BETWEEN 1 AND 255),
-    CONSTRAINT system_metrics_value_is_a_number CHECK (value BETWEEN -1.7e308 AND 1.7e308),
+    CONSTRAINT system_metrics_value_is_a_number CHECK (value > '-Infinity' AND value < 'Infinity'),
     CONSTRAINT system_metrics_labels_is_an_object CHECK (jsonb_typeof(labels) = 'object')
 );
 COMMENT ON TABLE telemetry.system_metrics IS 'Figures of machines and services: memory, connections, queues';
@@ -85,7 +85,7 @@ CREATE TABLE telemetry.performance_metrics (
     recorded_at timestamptz NOT NULL DEFAULT now(),
     created_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT performance_metrics_name_has_1_to_255_characters CHECK (char_length(name) BETWEEN 1 AND 255),
-    CONSTRAINT performance_metrics_value_is_a_number CHECK (value BETWEEN -1.7e308 AND 1.7e308),
+    CONSTRAINT performance_metrics_value_is_a_number CHECK (value > '-Infinity' AND value < 'Infinity'),
     CONSTRAINT performance_metrics_labels_is_an_object CHECK (jsonb_typeof(labels) = 'object')
 );
 COMMENT ON TABLE telemetry.performance_metrics IS 'Figures of work: how much there was, and how long it took';

@@ -9,9 +9,6 @@ use super::form::Form;
 /// A text that is part of the program, or came from a file.
 type Text = Cow<'static, str>;
 
-/// Numbers beyond this are on the way to infinity, which columns do not take.
-pub const NUMBER_MAX: f64 = 1.7e308;
-
 /// What a value may be.
 #[derive(Debug, Clone)]
 pub enum Kind {

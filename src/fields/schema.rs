@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::check::Mode;
-use super::field::{Access, Field, Kind, NUMBER_MAX};
+use super::field::{Access, Field, Kind};
 
 /// The schema of an object as replies show it (`None`) or as a request must send it.
 pub fn object_schema<'a>(fields: impl IntoIterator<Item = &'a Field>, mode: Option<Mode>) -> Value {
@@ -117,7 +117,6 @@ fn kind_schema(kind: &Kind, mode: Option<Mode>) -> Value {
         }
         Kind::Integer { min, max } if is_sent => json!({ "type": "integer", "minimum": min, "maximum": max }),
         Kind::Integer { .. } => json!({ "type": "integer" }),
-        Kind::Number if is_sent => json!({ "type": "number", "minimum": -NUMBER_MAX, "maximum": NUMBER_MAX }),
         Kind::Number => json!({ "type": "number" }),
         Kind::Boolean => json!({ "type": "boolean" }),
         Kind::Timestamp => json!({ "type": "string", "format": "date-time" }),

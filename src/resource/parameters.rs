@@ -94,7 +94,6 @@ fn value(kind: &Kind) -> Value {
         Kind::Text { .. } => json!({ "type": "string" }),
         // What a field cannot be, it is not equal to; and every number is before or behind it.
         Kind::Integer { .. } => json!({ "type": "integer", "minimum": i64::MIN, "maximum": i64::MAX }),
-        Kind::Number => json!({ "type": "number" }),
         Kind::Timestamp => json!({ "type": "string", "anyOf": [{ "format": "date-time" }, { "format": "date" }] }),
         _ => value_schema(kind),
     }

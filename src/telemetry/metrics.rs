@@ -9,13 +9,13 @@ use crate::sql;
 
 const SYSTEM_RULES: &[Rule] = &[
     Rule::new("system_metrics_name_has_1_to_255_characters", "name", "must have 1 to 255 characters"),
-    Rule::new("system_metrics_value_is_a_number", "value", "must be a number that is not too large"),
+    Rule::new("system_metrics_value_is_a_number", "value", "must be a number, and not infinite"),
     Rule::new("system_metrics_labels_is_an_object", "labels", "must be an object"),
 ];
 
 const PERFORMANCE_RULES: &[Rule] = &[
     Rule::new("performance_metrics_name_has_1_to_255_characters", "name", "must have 1 to 255 characters"),
-    Rule::new("performance_metrics_value_is_a_number", "value", "must be a number that is not too large"),
+    Rule::new("performance_metrics_value_is_a_number", "value", "must be a number, and not infinite"),
     Rule::new("performance_metrics_labels_is_an_object", "labels", "must be an object"),
 ];
 
