@@ -5,6 +5,7 @@
 mod pattern;
 mod forms;
 mod routes;
+pub mod webhooks;
 
 use crate::http::Endpoint;
 

@@ -10,8 +10,9 @@ use tiny_http::{ConfigListenAddr, Limits, Server, ServerConfig};
 use super::prepare::prepare;
 use super::table::{self, endpoints};
 use crate::config::{Address, Config, Networks};
-use crate::db::{Database, Dialer, Listener};
+use crate::db::{Database, Dialer, Heard, Listener};
 use crate::error::{Error, Result};
+use crate::gateway::webhooks::{self, Deliverer, Webhooks};
 use crate::http::{Cors, Exchange, Observer, Rates, Service, ServiceOptions};
 use crate::identity::{self, Identity};
 use crate::jobs::Jobs;
@@ -30,6 +31,7 @@ pub struct Running {
     threads: Vec<JoinHandle<()>>,
     listener: Listener,
     recorder: Option<Arc<Recorder>>,
+    deliverer: Arc<Deliverer>,
 }
 
 impl Running {
@@ -42,8 +44,10 @@ impl Running {
         let identity = Identity::new(config, database.clone())?;
         let recorder = start_recorder(config, &database)?;
         let jobs = Arc::new(Jobs::new(table::jobs(config, &health)));
+        let webhooks = Webhooks::new(config)?;
+        let deliverer = Arc::new(Deliverer::start(webhooks.clone(), database.clone())?);
         let service = Arc::new(Service::new(ServiceOptions {
-            endpoints: endpoints(config, &identity, &health, &jobs, recorder.as_ref()),
+            endpoints: endpoints(config, &identity, &health, &jobs, recorder.as_ref(), (&webhooks, Some(&deliverer))),
             admission: identity::admission(&identity),
             rates: Rates { general: config.integer("RATE_LIMIT"), login: config.integer("RATE_LIMIT_LOGIN") },
             proxies: Networks::parse(config.text("TRUSTED_PROXIES").unwrap_or_default()).map_err(Error::internal)?,
@@ -55,7 +59,17 @@ impl Running {
             database: database.clone(),
         })?);
         let dialer = Dialer::new(address, "mainstay/listen", &[], config.duration("DB_CONNECT_TIMEOUT"))?;
-        let listener = Listener::start(dialer, identity::CHANNELS, move |heard| identity.hear(heard))?;
+        let listening = deliverer.clone();
+        let hear = move |heard: Heard<'_>| match heard {
+            Heard::Said { channel, .. } if webhooks::CHANNELS.contains(&channel) => listening.hear(heard),
+            Heard::Said { .. } => identity.hear(heard),
+            Heard::Listening | Heard::Lost => {
+                identity.hear(heard);
+                listening.hear(heard);
+            }
+        };
+        let channels = [identity::CHANNELS, webhooks::CHANNELS].concat();
+        let listener = Listener::start(dialer, channels, hear)?;
         let server = Arc::new(listen(config)?);
         let mut threads = start_threads(config, &database, &server, &service)?;
         log::info!(
@@ -64,14 +78,15 @@ impl Running {
             threads.len(),
             start.elapsed().as_millis()
         );
-        let (config, preparing) = (config.clone(), health.clone());
+        let (config, preparing, delivering) = (config.clone(), health.clone(), deliverer.clone());
         let prepare_and_work = move || {
-            if prepare(&config, &database, &migrations, &preparing) {
+            if prepare(&config, &database, &migrations, &preparing, &webhooks) {
+                delivering.begin();
                 jobs.run(&database, |time| preparing.wait_for_stop(time));
             }
         };
         threads.push(spawn("background", prepare_and_work)?);
-        Ok(Running { server, service, health, threads, listener, recorder })
+        Ok(Running { server, service, health, threads, listener, recorder, deliverer })
     }
 
     /// Where it listens.
@@ -100,6 +115,7 @@ impl Running {
             let _ = thread.join();
         }
         drop(self.listener);
+        self.deliverer.stop();
         // Nobody calls any more: what has been noted is written.
         drop(self.service);
         drop(self.recorder);

@@ -7,6 +7,7 @@ use crate::config::{Address, Config, Variables};
 use crate::db::Database;
 use crate::error::{Error, Result};
 use crate::gateway;
+use crate::gateway::webhooks::{self, Deliverer, Webhooks};
 use crate::http::{Endpoint, batch, openapi};
 use crate::identity::{self, Identity};
 use crate::jobs::{Job, Jobs};
@@ -20,15 +21,20 @@ pub fn endpoints(
     health: &Arc<Health>,
     jobs: &Arc<Jobs>,
     recorder: Option<&Arc<Recorder>>,
+    (webhooks, deliverer): (&Arc<Webhooks>, Option<&Arc<Deliverer>>),
 ) -> Vec<Endpoint> {
     let is_open = !config.is_production() || config.boolean("METRICS_PUBLIC") == Some(true);
-    let counts = Counts { jobs: jobs.clone(), recorder: recorder.cloned() };
+    let mut counts = Counts { jobs: jobs.clone(), recorder: recorder.cloned(), others: Vec::new() };
+    if let Some(deliverer) = deliverer.cloned() {
+        counts.others.push(Box::new(move |text| deliverer.write(text)));
+    }
     let mut endpoints =
         ops::endpoints(health, counts, config.path("MAINSTAY_DATA").unwrap_or(Path::new("var")), is_open);
     endpoints.push(openapi::endpoint());
     endpoints.extend(identity::endpoints(identity));
     endpoints.extend(telemetry::endpoints());
     endpoints.extend(gateway::endpoints());
+    endpoints.extend(webhooks::endpoints(webhooks));
     endpoints.push(batch::endpoint());
     endpoints
 }
@@ -42,13 +48,15 @@ pub fn described(config: &Config) -> Result<Vec<Endpoint>> {
         ("DB_POOL_PRIORITY_MIN", "0"),
         ("DB_POOL_BACKGROUND_MIN", "0"),
         ("JWT_SECRET", "a table of endpoints is made, and no token ever"),
+        ("ENCRYPTION_KEY", "a table of endpoints is made, and nothing is sealed"),
     ];
     let idle = Config::from(&Variables::of(unused), |path| std::fs::read_to_string(path))
         .map_err(|problems| Error::internal(problems.to_string()))?;
     let database = Database::open(&idle, &Address::unix(Path::new("/"), "nobody", "none"))?;
     let health = Arc::new(Health::new(database.clone(), false));
     let jobs = Arc::new(Jobs::new(jobs(config, &health)));
-    Ok(endpoints(config, &Identity::new(&idle, database)?, &health, &jobs, None))
+    let webhooks = Webhooks::new(&idle)?;
+    Ok(endpoints(config, &Identity::new(&idle, database)?, &health, &jobs, None, (&webhooks, None)))
 }
 
 /// All jobs.
@@ -56,5 +64,6 @@ pub fn jobs(config: &Config, health: &Arc<Health>) -> Vec<Job> {
     let mut jobs = ops::jobs(health);
     jobs.extend(identity::jobs());
     jobs.extend(telemetry::jobs(config));
+    jobs.extend(webhooks::jobs(config));
     jobs
 }
