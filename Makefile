@@ -101,6 +101,10 @@ bench-api: postgresql $(RELEASE) ## Measure requests through the whole API again
 	@cd tests/bench && cargo build --release --quiet --locked --bins
 	@tests/bench/target/release/bench-api --mainstay $(RELEASE) $(ARGS)
 
+soak: postgresql $(RELEASE) ## Ten minutes at full load: memory, descriptors, threads (ARGS="--fault-every 60" with faults)
+	@cd tests/bench && cargo build --release --quiet --locked --bins
+	@tests/bench/target/release/soak --mainstay $(RELEASE) $(ARGS)
+
 # What holds the API against its document. Nothing is installed outside of target/.
 API_TOOLS := target/api
 $(API_TOOLS)/venv/installed: tests/api_document/requirements.txt
@@ -123,4 +127,4 @@ fuzz-http: ## Fuzz the HTTP reader for FUZZ_SECONDS (needs cargo-fuzz: make setu
 		-max_total_time=$(FUZZ_SECONDS) -max_len=2048 -dict=http.dict -print_final_stats=1
 
 .PHONY: help run setup postgresql check test migrate migrate-status migrate-create migrate-rollback db-start db-stop \
-	db-reset db-seed db-psql install uninstall bench-http bench-migrate bench-db test-api bench-api fuzz-http FORCE
+	db-reset db-seed db-psql install uninstall bench-http bench-migrate bench-db test-api bench-api soak fuzz-http FORCE
