@@ -17,6 +17,7 @@ pub mod jobs;
 pub mod secret;
 pub mod identity;
 pub mod telemetry;
+pub mod gateway;
 pub mod ops;
 pub mod serve;
 pub mod cli;

@@ -25,3 +25,4 @@ mod metrics;
 mod readme;
 mod openapi;
 mod telemetry;
+mod gateway;

@@ -40,6 +40,8 @@ pub struct Resource {
     pub filters: &'static [&'static str],
     /// Fields by which lists are sorted, beside `id`, `created_at` and `updated_at`. They are never null.
     pub sorts: &'static [&'static str],
+    /// Texts with an index on `ops.trigrams` of them, which serves `__contains`.
+    pub searched: &'static [&'static str],
     pub select: Query,
     /// `$1` actor, `$2` body.
     pub insert: Option<Query>,
@@ -79,6 +81,7 @@ impl Resource {
             fields: Vec::new(),
             filters: &[],
             sorts: &[],
+            searched: &[],
             select,
             insert: None,
             update: None,

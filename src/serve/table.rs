@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::config::{Address, Config, Variables};
 use crate::db::Database;
 use crate::error::{Error, Result};
+use crate::gateway;
 use crate::http::{Endpoint, batch, openapi};
 use crate::identity::{self, Identity};
 use crate::jobs::{Job, Jobs};
@@ -27,6 +28,7 @@ pub fn endpoints(
     endpoints.push(openapi::endpoint());
     endpoints.extend(identity::endpoints(identity));
     endpoints.extend(telemetry::endpoints());
+    endpoints.extend(gateway::endpoints());
     endpoints.push(batch::endpoint());
     endpoints
 }
