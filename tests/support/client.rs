@@ -63,6 +63,11 @@ impl Client {
 
     /// Sends a request; one with a body says that it is JSON, unless the client's headers say something else.
     pub fn send(&self, method: &str, path: &str, body: Option<&[u8]>) -> Answer {
+        self.begin(method, path, body).answer()
+    }
+
+    /// Sends a request, whose reply is read later.
+    pub fn begin(&self, method: &str, path: &str, body: Option<&[u8]>) -> Asked {
         let mut head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
         for (name, value) in &self.headers {
             head += &format!("{name}: {value}\r\n");
@@ -79,8 +84,18 @@ impl Client {
         let bytes = [head.as_bytes(), body.unwrap_or_default()].concat();
         // A server may refuse a request before it has all of it; its reply says why.
         let _ = stream.write_all(&bytes);
+        Asked(stream)
+    }
+}
+
+/// A request that has been sent. Whoever drops it goes away.
+#[derive(Debug)]
+pub struct Asked(TcpStream);
+
+impl Asked {
+    pub fn answer(mut self) -> Answer {
         let mut reply = Vec::new();
-        let _ = stream.read_to_end(&mut reply);
+        let _ = self.0.read_to_end(&mut reply);
         Answer::parse(&reply)
     }
 }
