@@ -40,7 +40,7 @@ impl Listener {
     /// Listens on channels, whose names are part of this program, and tells `hear` everything, from one thread.
     pub fn start(
         dialer: Dialer,
-        channels: Vec<&'static str>,
+        channels: &'static [&'static str],
         mut hear: impl FnMut(Heard<'_>) + Send + 'static,
     ) -> Result<Listener> {
         let is_stopping = Arc::new(AtomicBool::new(false));
@@ -48,7 +48,7 @@ impl Listener {
         let listen = move || {
             let mut pause = RETRY_MIN;
             while !stopping.load(Ordering::Relaxed) {
-                let result = listen(&dialer, &channels, &stopping, &mut |heard| {
+                let result = listen(&dialer, channels, &stopping, &mut |heard| {
                     if heard == Heard::Listening {
                         pause = RETRY_MIN;
                     }

@@ -6,8 +6,9 @@ use super::{forms, pattern};
 use crate::error::{Code, Error, Result};
 use crate::fields::{Field, Form, boolean, choice, integer, map, object, record, set, text};
 use crate::http::{Endpoint, Permission, Role};
-use crate::resource::{Resource, Rule};
+use crate::resource::{Resource, Rule, with_common};
 use crate::sql;
+use crate::sql::Query;
 
 pub(super) const READ: Permission = Permission::new("read:routes", Role::Viewer);
 pub(super) const WRITE: Permission = Permission::new("write:routes", Role::User);
@@ -42,6 +43,9 @@ const RULES: &[Rule] = &[
     Rule::new("routes_head_has_the_path_once", "path", "is that of another enabled route that takes HEAD"),
     Rule::new("routes_options_has_the_path_once", "path", "is that of another enabled route that takes OPTIONS"),
 ];
+
+/// What reads them, for this resource and for whoever keeps them in memory.
+pub(super) const SELECT: Query = sql!("gateway/routes/select");
 
 fn fields() -> Vec<Field> {
     vec![
@@ -141,8 +145,13 @@ fn routes() -> Resource {
         delete: Some(sql!("gateway/routes/delete")),
         rules: RULES,
         prepare: Some(Box::new(|_, _, body| check_auth(body))),
-        ..Resource::new("gateway.routes", "routes", "route", sql!("gateway/routes/select"), READ, WRITE)
+        ..Resource::new("gateway.routes", "routes", "route", SELECT, READ, WRITE)
     }
+}
+
+/// The fields of a route as replies show it.
+pub(super) fn shown_fields() -> Vec<Field> {
+    with_common(fields())
 }
 
 pub(super) fn endpoints() -> Vec<Endpoint> {

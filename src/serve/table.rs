@@ -6,35 +6,40 @@ use std::sync::Arc;
 use crate::config::{Address, Config, Variables};
 use crate::db::Database;
 use crate::error::{Error, Result};
-use crate::gateway;
 use crate::gateway::webhooks::{self, Deliverer, Webhooks};
+use crate::gateway::{self, Gateway};
 use crate::http::{Endpoint, batch, openapi};
 use crate::identity::{self, Identity};
 use crate::jobs::{Job, Jobs};
 use crate::ops::{self, Counts, Health};
 use crate::telemetry::{self, Recorder};
 
+/// What endpoints are made from.
+pub struct Parts {
+    pub identity: Arc<Identity>,
+    pub gateway: Arc<Gateway>,
+    pub webhooks: Arc<Webhooks>,
+    pub health: Arc<Health>,
+    pub jobs: Arc<Jobs>,
+    /// What counts as well, while the server runs.
+    pub recorder: Option<Arc<Recorder>>,
+    pub deliverer: Option<Arc<Deliverer>>,
+}
+
 /// All endpoints.
-pub fn endpoints(
-    config: &Config,
-    identity: &Arc<Identity>,
-    health: &Arc<Health>,
-    jobs: &Arc<Jobs>,
-    recorder: Option<&Arc<Recorder>>,
-    (webhooks, deliverer): (&Arc<Webhooks>, Option<&Arc<Deliverer>>),
-) -> Vec<Endpoint> {
+pub fn endpoints(config: &Config, parts: &Parts) -> Vec<Endpoint> {
     let is_open = !config.is_production() || config.boolean("METRICS_PUBLIC") == Some(true);
-    let mut counts = Counts { jobs: jobs.clone(), recorder: recorder.cloned(), others: Vec::new() };
-    if let Some(deliverer) = deliverer.cloned() {
+    let mut counts = Counts { jobs: parts.jobs.clone(), recorder: parts.recorder.clone(), others: Vec::new() };
+    if let Some(deliverer) = parts.deliverer.clone() {
         counts.others.push(Box::new(move |text| deliverer.write(text)));
     }
     let mut endpoints =
-        ops::endpoints(health, counts, config.path("MAINSTAY_DATA").unwrap_or(Path::new("var")), is_open);
+        ops::endpoints(&parts.health, counts, config.path("MAINSTAY_DATA").unwrap_or(Path::new("var")), is_open);
     endpoints.push(openapi::endpoint());
-    endpoints.extend(identity::endpoints(identity));
+    endpoints.extend(identity::endpoints(&parts.identity));
     endpoints.extend(telemetry::endpoints());
-    endpoints.extend(gateway::endpoints());
-    endpoints.extend(webhooks::endpoints(webhooks));
+    endpoints.extend(gateway::endpoints(&parts.gateway));
+    endpoints.extend(webhooks::endpoints(&parts.webhooks));
     endpoints.push(batch::endpoint());
     endpoints
 }
@@ -55,8 +60,16 @@ pub fn described(config: &Config) -> Result<Vec<Endpoint>> {
     let database = Database::open(&idle, &Address::unix(Path::new("/"), "nobody", "none"))?;
     let health = Arc::new(Health::new(database.clone(), false));
     let jobs = Arc::new(Jobs::new(jobs(config, &health)));
-    let webhooks = Webhooks::new(&idle)?;
-    Ok(endpoints(config, &Identity::new(&idle, database)?, &health, &jobs, None, (&webhooks, None)))
+    let parts = Parts {
+        identity: Identity::new(&idle, database.clone())?,
+        gateway: Gateway::new(database),
+        webhooks: Webhooks::new(&idle)?,
+        health,
+        jobs,
+        recorder: None,
+        deliverer: None,
+    };
+    Ok(endpoints(config, &parts))
 }
 
 /// All jobs.

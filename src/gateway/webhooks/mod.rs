@@ -37,8 +37,8 @@ pub use deliverer::Deliverer;
 pub use jobs::jobs;
 pub use seed::{SEED_NAME, SEED_SECRET, SEED_URL, seed};
 
-/// The channels on which the database says that something is to be delivered.
-pub const CHANNELS: &[&str] = &["mainstay_deliveries"];
+/// The channel on which the database says that something is to be delivered.
+pub const CHANNEL: &str = "mainstay_deliveries";
 
 /// Everything that webhooks need while the server runs.
 pub struct Webhooks {
