@@ -216,7 +216,7 @@ impl Engine {
         let wrap = |query: Option<Query>| query.map_or(String::new(), |query| with_version(&query, version));
         Engine {
             get: format!(
-                "SELECT to_json(q)::text, {version} FROM (SELECT * FROM (\n{}\n) AS t WHERE t.id = $1) AS q",
+                "SELECT to_json(q.*)::text, {version} FROM (SELECT * FROM (\n{}\n) AS t WHERE t.id = $1) AS q",
                 resource.select.text
             ),
             insert: wrap(resource.insert),
@@ -238,5 +238,5 @@ pub fn as_object(query: &Query) -> String {
 }
 
 fn with_version(query: &Query, version: &str) -> String {
-    format!("WITH q AS (\n{}\n)\nSELECT to_json(q)::text AS object, {version} AS version, q.id FROM q", query.text)
+    format!("WITH q AS (\n{}\n)\nSELECT to_json(q.*)::text AS object, {version} AS version, q.id FROM q", query.text)
 }
