@@ -258,14 +258,6 @@ impl Connection {
         self.sent = 0;
     }
 
-    /// Whether the client has closed its side. What it sent before does not matter: nobody reads our reply to that.
-    pub(crate) fn is_client_gone(&self) -> bool {
-        let Ok(socket) = self.socket.fd() else { return false };
-        let mut sockets = [PollFd::from_borrowed_fd(socket, PollFlags::RDHUP)];
-        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-        matches!(rustix::event::poll(&mut sockets, Some(&at_once)), Ok(1..))
-    }
-
     /// Gives the connection back in the state in which it waits, with the time that it has.
     pub(crate) fn set_timer(&mut self, now: Instant, limits: &Limits) {
         let wait = self.wait();
