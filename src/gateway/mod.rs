@@ -11,6 +11,7 @@ mod reading;
 mod target;
 mod near;
 mod matching;
+pub mod webhooks;
 
 use std::sync::Arc;
 

@@ -9,7 +9,7 @@ use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use rustix::event::{PollFd, PollFlags, Timespec, epoll::EventFlags};
+use rustix::event::epoll::EventFlags;
 
 use crate::encode::{Exchange, Keep};
 use crate::limits::{Limits, Reject};
