@@ -5,6 +5,7 @@
 mod config;
 mod database;
 mod document;
+mod gateway;
 mod identity;
 mod migrate;
 mod ops;
@@ -225,6 +226,15 @@ pub const COMMANDS: &[Command] = &[
         arguments: &["KEY"],
         flags: &[option("overlap", "TIME", "How long the old key goes on working: 1h."), JSON],
         ..command("key rotate", "Replace an API key by a new one, shown this once.", identity::rotate_key)
+    },
+    Command {
+        flags: &[
+            option("format", "FORMAT", "For which gateway: nginx, haproxy, caddy, traefik, envoy or kong."),
+            option("port", "PORT", "Where the gateway listens: 8000."),
+            JSON,
+        ],
+        details: "What the format cannot say is told on the standard error, and at the top of the file.",
+        ..command("gateway export", "Print the enabled routes as another gateway's configuration.", gateway::export)
     },
     Command {
         flags: &[flag("quick", "Leave out what takes seconds: the schema against its migrations."), JSON],

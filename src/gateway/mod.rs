@@ -5,6 +5,8 @@
 mod pattern;
 mod forms;
 mod routes;
+pub mod order;
+pub mod export;
 
 use crate::http::Endpoint;
 

@@ -3,6 +3,7 @@
 mod routes;
 mod conflicts;
 mod search;
+mod exports;
 
 use serde_json::{Value, json};
 
