@@ -5,6 +5,7 @@
 mod config;
 mod database;
 mod document;
+mod gateway;
 mod identity;
 mod migrate;
 mod ops;
@@ -241,6 +242,15 @@ pub const COMMANDS: &[Command] = &[
             "Print the events that arrive here, and whether their signatures are right.",
             webhook::listen,
         )
+    },
+    Command {
+        flags: &[
+            option("format", "FORMAT", "For which gateway: nginx, haproxy, caddy, traefik, envoy or kong."),
+            option("port", "PORT", "Where the gateway listens: 8000."),
+            JSON,
+        ],
+        details: "What the format cannot say is told on the standard error, and at the top of the file.",
+        ..command("gateway export", "Print the enabled routes as another gateway's configuration.", gateway::export)
     },
     Command {
         flags: &[flag("quick", "Leave out what takes seconds: the schema against its migrations."), JSON],
