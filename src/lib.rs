@@ -18,6 +18,7 @@ pub mod secret;
 pub mod identity;
 pub mod telemetry;
 pub mod gateway;
+pub mod entities;
 pub mod ops;
 pub mod serve;
 pub mod cli;

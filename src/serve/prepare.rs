@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use postgres::Client;
+
 use crate::config::Config;
 use crate::db::{Database, Dialer, Purpose, Which};
+use crate::entities::{self, Entities};
 use crate::error::{Error, Result};
 use crate::identity::first;
 use crate::migrate::{self, Event, Migrations, Options};
@@ -13,13 +16,19 @@ use crate::ops::{Health, Progress};
 const RETRY_MIN: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(2);
 
+/// How the database is to be.
+pub(super) struct Declared {
+    pub migrations: Migrations,
+    pub entities: Entities,
+}
+
 /// Waits for the database and brings it to the version of this program, or sees whether it is there; answers whether the
 /// server is ready, and not to stop.
-pub(super) fn prepare(config: &Config, database: &Database, migrations: &Migrations, health: &Health) -> bool {
+pub(super) fn prepare(config: &Config, database: &Database, declared: &Declared, health: &Health) -> bool {
     let mut pause = RETRY_MIN;
     let mut last = String::new();
     loop {
-        let error = match try_prepare(config, database, migrations, health) {
+        let error = match try_prepare(config, database, declared, health) {
             Ok(()) => return true,
             Err(error) => error,
         };
@@ -36,17 +45,17 @@ pub(super) fn prepare(config: &Config, database: &Database, migrations: &Migrati
     }
 }
 
-fn try_prepare(config: &Config, database: &Database, migrations: &Migrations, health: &Health) -> Result<()> {
+fn try_prepare(config: &Config, database: &Database, declared: &Declared, health: &Health) -> Result<()> {
     let options = [("timezone", "UTC".to_owned()), ("statement_timeout", "0".to_owned())];
     let dialer = Dialer::new(database.address(), "mainstay/migrate", &options, config.duration("DB_CONNECT_TIMEOUT"))?;
     let mut client = dialer.dial_unguarded()?;
     if config.auto_migrates() {
         health.set(Progress::Migrating);
-        let outcome = migrate::migrate(&mut client, migrations, &Options::default(), &mut log_event)?;
+        let outcome = migrate::migrate(&mut client, &declared.migrations, &Options::default(), &mut log_event)?;
         let version = outcome.version.map_or("none".to_owned(), |version| version.to_string());
         log::info!("the database is at version {version}");
     } else {
-        let status = migrate::status(&mut client, migrations)?;
+        let status = migrate::status(&mut client, &declared.migrations)?;
         health.set_pending_migrations(status.pending as u32);
         if status.pending > 0 || !status.problems.is_empty() {
             let count = status.pending;
@@ -55,12 +64,24 @@ fn try_prepare(config: &Config, database: &Database, migrations: &Migrations, he
             )));
         }
     }
+    prepare_entities(config, &mut client, &declared.entities)?;
     let purpose = Purpose { what: "first start", request: None };
     first::ensure(config, &mut database.session(Which::Background, purpose)?)?;
     health.set_pending_migrations(0);
     health.set(Progress::Ready);
     log::info!("ready");
     Ok(())
+}
+
+/// Declared tables come after the migrations that they stand on. Where none are declared, and none were, nothing is asked.
+fn prepare_entities(config: &Config, client: &mut Client, entities: &Entities) -> Result<()> {
+    if entities.folder.is_none() {
+        return Ok(());
+    }
+    match config.auto_migrates() {
+        true => entities::migrate(client, entities, &Options::default(), &mut log_event).map(drop),
+        false => entities::check(client, entities),
+    }
 }
 
 fn log_event(event: Event) {

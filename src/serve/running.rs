@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use tiny_http::{ConfigListenAddr, Limits, Server, ServerConfig};
 
-use super::prepare::prepare;
+use super::prepare::{Declared, prepare};
 use super::table::{self, endpoints};
 use crate::config::{Address, Config, Networks};
 use crate::db::{Database, Dialer, Listener};
+use crate::entities::Entities;
 use crate::error::{Error, Result};
 use crate::http::{Cors, Exchange, Observer, Rates, Service, ServiceOptions};
 use crate::identity::{self, Identity};
@@ -38,12 +39,13 @@ impl Running {
         let start = Instant::now();
         let database = Database::open(config, address)?;
         let migrations = Source::configured(config).read()?;
+        let entities = Entities::configured(config)?;
         let health = Arc::new(Health::new(database.clone(), config.boolean("DB_HEALTH_CHECK_ENABLED") != Some(false)));
         let identity = Identity::new(config, database.clone())?;
         let recorder = start_recorder(config, &database)?;
-        let jobs = Arc::new(Jobs::new(table::jobs(config, &health)));
+        let jobs = Arc::new(Jobs::new(table::jobs(config, &health, &entities)));
         let service = Arc::new(Service::new(ServiceOptions {
-            endpoints: endpoints(config, &identity, &health, &jobs, recorder.as_ref()),
+            endpoints: endpoints(config, &identity, &health, &jobs, recorder.as_ref(), &entities),
             admission: identity::admission(&identity),
             rates: Rates { general: config.integer("RATE_LIMIT"), login: config.integer("RATE_LIMIT_LOGIN") },
             proxies: Networks::parse(config.text("TRUSTED_PROXIES").unwrap_or_default()).map_err(Error::internal)?,
@@ -66,7 +68,7 @@ impl Running {
         );
         let (config, preparing) = (config.clone(), health.clone());
         let prepare_and_work = move || {
-            if prepare(&config, &database, &migrations, &preparing) {
+            if prepare(&config, &database, &Declared { migrations, entities }, &preparing) {
                 jobs.run(&database, |time| preparing.wait_for_stop(time));
             }
         };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::config::{Address, Config, Variables};
 use crate::db::Database;
+use crate::entities::{self, Entities};
 use crate::error::{Error, Result};
 use crate::gateway;
 use crate::http::{Endpoint, batch, openapi};
@@ -20,6 +21,7 @@ pub fn endpoints(
     health: &Arc<Health>,
     jobs: &Arc<Jobs>,
     recorder: Option<&Arc<Recorder>>,
+    entities: &Entities,
 ) -> Vec<Endpoint> {
     let is_open = !config.is_production() || config.boolean("METRICS_PUBLIC") == Some(true);
     let counts = Counts { jobs: jobs.clone(), recorder: recorder.cloned() };
@@ -29,6 +31,7 @@ pub fn endpoints(
     endpoints.extend(identity::endpoints(identity));
     endpoints.extend(telemetry::endpoints());
     endpoints.extend(gateway::endpoints());
+    endpoints.extend(entities.endpoints());
     endpoints.push(batch::endpoint());
     endpoints
 }
@@ -47,14 +50,16 @@ pub fn described(config: &Config) -> Result<Vec<Endpoint>> {
         .map_err(|problems| Error::internal(problems.to_string()))?;
     let database = Database::open(&idle, &Address::unix(Path::new("/"), "nobody", "none"))?;
     let health = Arc::new(Health::new(database.clone(), false));
-    let jobs = Arc::new(Jobs::new(jobs(config, &health)));
-    Ok(endpoints(config, &Identity::new(&idle, database)?, &health, &jobs, None))
+    let entities = Entities::configured(config)?;
+    let jobs = Arc::new(Jobs::new(jobs(config, &health, &entities)));
+    Ok(endpoints(config, &Identity::new(&idle, database)?, &health, &jobs, None, &entities))
 }
 
 /// All jobs.
-pub fn jobs(config: &Config, health: &Arc<Health>) -> Vec<Job> {
+pub fn jobs(config: &Config, health: &Arc<Health>, entities: &Entities) -> Vec<Job> {
     let mut jobs = ops::jobs(health);
     jobs.extend(identity::jobs());
     jobs.extend(telemetry::jobs(config));
+    jobs.extend(entities::jobs(entities));
     jobs
 }
