@@ -135,6 +135,7 @@ pub(super) fn column_check(field: &Column) -> Option<(&'static str, String)> {
         return None;
     }
     Some(match &field.kind {
+        Type::Text { min: 0, max, .. } => ("length", format!("char_length({name}) <= {max}")),
         Type::Text { min, max, .. } => ("length", format!("char_length({name}) BETWEEN {min} AND {max}")),
         Type::Enum(words) => {
             let words: Vec<String> = words.iter().map(|word| literal(word)).collect();

@@ -35,19 +35,25 @@ impl Pattern {
             return Err(format!("must have at most {} characters", Pattern::LENGTH_MAX));
         }
         let mut letters = text.chars().peekable();
+        let mut in_brackets = false;
         while let Some(letter) = letters.next() {
             let next = letters.peek().copied();
             match (letter, next) {
                 ('\\', Some(next)) if next.is_ascii_punctuation() => drop(letters.next()),
                 ('\\', _) => return Err("may have \\ only in front of a sign: write [0-9] for \\d".to_owned()),
-                ('(', Some('?')) => return Err("may not have (?: a plain group will do".to_owned()),
-                ('[', Some(':' | '.' | '=' | '[')) => {
+                ('[', _) if in_brackets => {
                     return Err("may not name classes: write [a-z] for [[:lower:]], and \\[ for a bracket".to_owned());
                 }
-                ('&', Some('&')) | ('~', Some('~')) | ('-', Some('-')) => {
+                ('[', Some(']')) => return Err("may not have [] or []…]: write \\] for a bracket".to_owned()),
+                ('[', _) => in_brackets = true,
+                (']', _) => in_brackets = false,
+                ('&', Some('&')) | ('~', Some('~')) | ('-', Some('-')) if in_brackets => {
                     return Err(format!("may not have {letter}{letter}: write \\{letter}"));
                 }
-                ('*' | '+' | '?' | '}', Some('*' | '+' | '?' | '{')) => {
+                ('(', Some('?')) if !in_brackets => {
+                    return Err("may not have (? : a plain group will do".to_owned());
+                }
+                ('*' | '+' | '?' | '}', Some('*' | '+' | '?' | '{')) if !in_brackets => {
                     return Err("may not repeat a repetition".to_owned());
                 }
                 _ => {}
