@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::config::{Address, Config, Variables};
 use crate::db::Database;
+use crate::entities::{self, Entities};
 use crate::error::{Error, Result};
 use crate::gateway::webhooks::{self, Deliverer, Webhooks};
 use crate::gateway::{self, Gateway};
@@ -19,19 +20,21 @@ pub struct Domains {
     pub identity: Arc<Identity>,
     pub gateway: Arc<Gateway>,
     pub webhooks: Arc<Webhooks>,
+    pub entities: Entities,
     pub health: Arc<Health>,
     pub jobs: Arc<Jobs>,
 }
 
 impl Domains {
-    pub fn new(config: &Config, database: &Database) -> Result<Domains> {
+    pub fn new(config: &Config, database: &Database, entities: Entities) -> Result<Domains> {
         let health = Health::new(database.clone(), config.boolean("DB_HEALTH_CHECK_ENABLED") != Some(false));
         let health = Arc::new(health);
         Ok(Domains {
             identity: Identity::new(config, database.clone())?,
             gateway: Gateway::new(database.clone()),
             webhooks: Webhooks::new(config)?,
-            jobs: Arc::new(Jobs::new(jobs(config, &health))),
+            jobs: Arc::new(Jobs::new(jobs(config, &health, &entities))),
+            entities,
             health,
         })
     }
@@ -56,6 +59,7 @@ pub fn endpoints(
     endpoints.extend(telemetry::endpoints());
     endpoints.extend(gateway::endpoints(&domains.gateway));
     endpoints.extend(webhooks::endpoints(&domains.webhooks));
+    endpoints.extend(domains.entities.endpoints());
     endpoints.push(batch::endpoint());
     endpoints
 }
@@ -74,14 +78,15 @@ pub fn described(config: &Config) -> Result<Vec<Endpoint>> {
     let idle = Config::from(&Variables::of(unused), |path| std::fs::read_to_string(path))
         .map_err(|problems| Error::internal(problems.to_string()))?;
     let database = Database::open(&idle, &Address::unix(Path::new("/"), "nobody", "none"))?;
-    Ok(endpoints(config, &Domains::new(&idle, &database)?, None, None))
+    Ok(endpoints(config, &Domains::new(&idle, &database, Entities::configured(config)?)?, None, None))
 }
 
 /// All jobs.
-fn jobs(config: &Config, health: &Arc<Health>) -> Vec<Job> {
+fn jobs(config: &Config, health: &Arc<Health>, entities: &Entities) -> Vec<Job> {
     let mut jobs = ops::jobs(health);
     jobs.extend(identity::jobs());
     jobs.extend(telemetry::jobs(config));
     jobs.extend(webhooks::jobs(config));
+    jobs.extend(entities::jobs(entities));
     jobs
 }
