@@ -19,6 +19,7 @@ pub mod outgoing;
 pub mod identity;
 pub mod telemetry;
 pub mod gateway;
+pub mod entities;
 pub mod ops;
 pub mod serve;
 pub mod cli;

@@ -5,6 +5,8 @@
 mod config;
 mod database;
 mod document;
+mod entity;
+mod gateway;
 mod identity;
 mod migrate;
 mod ops;
@@ -171,6 +173,19 @@ pub const COMMANDS: &[Command] = &[
         details: "Exits with 1 if anything is found.",
         ..command("migrate lint", "Look for statements that are unsafe on a database in use.", migrate::lint)
     },
+    Command {
+        flags: &[JSON, flag("write", "Write a migration for what is refused, to be looked at and completed.")],
+        details: "Exits with 1 if anything is refused; then nothing would be done.",
+        ..command("entity plan", "Show what is to be done so that tables are as they are declared.", entity::plan)
+    },
+    Command {
+        flags: &[JSON],
+        details: "First what stands in files beside the declarations (migrations/), then what is safe. In development a server does\n\
+            the same when it starts.",
+        ..command("entity migrate", "Make the tables as they are declared.", entity::migrate)
+    },
+    Command { flags: &[JSON], ..command("entity list", "Show what is declared.", entity::list) },
+    command("entity schema", "Print the JSON Schema of declarations, for editors.", entity::schema),
     command("db start", "Start the embedded database, and leave it running.", database::start),
     command("db stop", "Stop the embedded database.", database::stop),
     Command { flags: &[JSON], ..command("db status", "Show the embedded database.", database::status) },
@@ -241,6 +256,15 @@ pub const COMMANDS: &[Command] = &[
             "Print the events that arrive here, and whether their signatures are right.",
             webhook::listen,
         )
+    },
+    Command {
+        flags: &[
+            option("format", "FORMAT", "For which gateway: nginx, haproxy, caddy, traefik, envoy or kong."),
+            option("port", "PORT", "Where the gateway listens: 8000."),
+            JSON,
+        ],
+        details: "What the format cannot say is told on the standard error, and at the top of the file.",
+        ..command("gateway export", "Print the enabled routes as another gateway's configuration.", gateway::export)
     },
     Command {
         flags: &[flag("quick", "Leave out what takes seconds: the schema against its migrations."), JSON],

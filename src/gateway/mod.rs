@@ -12,6 +12,8 @@ mod target;
 mod near;
 mod matching;
 pub mod webhooks;
+pub mod order;
+pub mod export;
 
 use std::sync::Arc;
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::config::{Address, Config, Variables};
 use crate::db::Database;
+use crate::entities::{self, Entities};
 use crate::error::{Error, Result};
 use crate::gateway::webhooks::{self, Deliverer, Webhooks};
 use crate::gateway::{self, Gateway};
@@ -14,32 +15,51 @@ use crate::jobs::{Job, Jobs};
 use crate::ops::{self, Counts, Health};
 use crate::telemetry::{self, Recorder};
 
-/// What endpoints are made from.
-pub struct Parts {
+/// What the domains keep while the server runs.
+pub struct Domains {
     pub identity: Arc<Identity>,
     pub gateway: Arc<Gateway>,
     pub webhooks: Arc<Webhooks>,
+    pub entities: Entities,
     pub health: Arc<Health>,
     pub jobs: Arc<Jobs>,
-    /// What counts as well, while the server runs.
-    pub recorder: Option<Arc<Recorder>>,
-    pub deliverer: Option<Arc<Deliverer>>,
 }
 
-/// All endpoints.
-pub fn endpoints(config: &Config, parts: &Parts) -> Vec<Endpoint> {
+impl Domains {
+    pub fn new(config: &Config, database: &Database, entities: Entities) -> Result<Domains> {
+        let health = Health::new(database.clone(), config.boolean("DB_HEALTH_CHECK_ENABLED") != Some(false));
+        let health = Arc::new(health);
+        Ok(Domains {
+            identity: Identity::new(config, database.clone())?,
+            gateway: Gateway::new(database.clone()),
+            webhooks: Webhooks::new(config)?,
+            jobs: Arc::new(Jobs::new(jobs(config, &health, &entities))),
+            entities,
+            health,
+        })
+    }
+}
+
+/// All endpoints. What writes logs and what delivers events are there while a server runs.
+pub fn endpoints(
+    config: &Config,
+    domains: &Domains,
+    recorder: Option<&Arc<Recorder>>,
+    deliverer: Option<&Arc<Deliverer>>,
+) -> Vec<Endpoint> {
     let is_open = !config.is_production() || config.boolean("METRICS_PUBLIC") == Some(true);
-    let mut counts = Counts { jobs: parts.jobs.clone(), recorder: parts.recorder.clone(), others: Vec::new() };
-    if let Some(deliverer) = parts.deliverer.clone() {
+    let mut counts = Counts { jobs: domains.jobs.clone(), recorder: recorder.cloned(), others: Vec::new() };
+    if let Some(deliverer) = deliverer.cloned() {
         counts.others.push(Box::new(move |text| deliverer.write(text)));
     }
     let mut endpoints =
-        ops::endpoints(&parts.health, counts, config.path("MAINSTAY_DATA").unwrap_or(Path::new("var")), is_open);
+        ops::endpoints(&domains.health, counts, config.path("MAINSTAY_DATA").unwrap_or(Path::new("var")), is_open);
     endpoints.push(openapi::endpoint());
-    endpoints.extend(identity::endpoints(&parts.identity));
+    endpoints.extend(identity::endpoints(&domains.identity));
     endpoints.extend(telemetry::endpoints());
-    endpoints.extend(gateway::endpoints(&parts.gateway));
-    endpoints.extend(webhooks::endpoints(&parts.webhooks));
+    endpoints.extend(gateway::endpoints(&domains.gateway));
+    endpoints.extend(webhooks::endpoints(&domains.webhooks));
+    endpoints.extend(domains.entities.endpoints());
     endpoints.push(batch::endpoint());
     endpoints
 }
@@ -58,25 +78,15 @@ pub fn described(config: &Config) -> Result<Vec<Endpoint>> {
     let idle = Config::from(&Variables::of(unused), |path| std::fs::read_to_string(path))
         .map_err(|problems| Error::internal(problems.to_string()))?;
     let database = Database::open(&idle, &Address::unix(Path::new("/"), "nobody", "none"))?;
-    let health = Arc::new(Health::new(database.clone(), false));
-    let jobs = Arc::new(Jobs::new(jobs(config, &health)));
-    let parts = Parts {
-        identity: Identity::new(&idle, database.clone())?,
-        gateway: Gateway::new(database),
-        webhooks: Webhooks::new(&idle)?,
-        health,
-        jobs,
-        recorder: None,
-        deliverer: None,
-    };
-    Ok(endpoints(config, &parts))
+    Ok(endpoints(config, &Domains::new(&idle, &database, Entities::configured(config)?)?, None, None))
 }
 
 /// All jobs.
-pub fn jobs(config: &Config, health: &Arc<Health>) -> Vec<Job> {
+fn jobs(config: &Config, health: &Arc<Health>, entities: &Entities) -> Vec<Job> {
     let mut jobs = ops::jobs(health);
     jobs.extend(identity::jobs());
     jobs.extend(telemetry::jobs(config));
     jobs.extend(webhooks::jobs(config));
+    jobs.extend(entities::jobs(entities));
     jobs
 }
