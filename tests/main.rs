@@ -25,3 +25,5 @@ mod metrics;
 mod readme;
 mod openapi;
 mod telemetry;
+mod templates;
+mod devx;

@@ -152,7 +152,7 @@ fn resources() -> BTreeMap<String, String> {
 
 /// The constraints of a table that a client may run into: checks, references, and what is unique beside the id.
 const CONSTRAINTS: &str = "
-    SELECT conname::text FROM pg_constraint WHERE conrelid = $1::text::regclass AND contype IN ('c', 'f', 'u', 'x')
+    SELECT conname::text FROM pg_constraint WHERE conrelid = $1::text::regclass AND contype IN ('c', 'f', 'u', 'x', 't')
     UNION
     SELECT indexrelid::regclass::text FROM pg_index
     WHERE indrelid = $1::text::regclass AND indisunique AND NOT indisprimary

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use crate::config::{Address, Config, Variables};
 use crate::db::Database;
+use crate::devx;
 use crate::error::{Error, Result};
 use crate::http::{Endpoint, batch, openapi};
 use crate::identity::{self, Identity};
 use crate::jobs::{Job, Jobs};
 use crate::ops::{self, Counts, Health};
 use crate::telemetry::{self, Recorder};
+use crate::templates;
 
 /// All endpoints.
 pub fn endpoints(
@@ -27,6 +29,8 @@ pub fn endpoints(
     endpoints.push(openapi::endpoint());
     endpoints.extend(identity::endpoints(identity));
     endpoints.extend(telemetry::endpoints());
+    endpoints.extend(templates::endpoints());
+    endpoints.extend(devx::endpoints());
     endpoints.push(batch::endpoint());
     endpoints
 }
@@ -54,5 +58,7 @@ pub fn jobs(config: &Config, health: &Arc<Health>) -> Vec<Job> {
     let mut jobs = ops::jobs(health);
     jobs.extend(identity::jobs());
     jobs.extend(telemetry::jobs(config));
+    jobs.extend(templates::jobs());
+    jobs.extend(devx::jobs());
     jobs
 }
