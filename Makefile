@@ -101,6 +101,10 @@ bench-api: postgresql $(RELEASE) ## Measure requests through the whole API again
 	@cd tests/bench && cargo build --release --quiet --locked --bins
 	@tests/bench/target/release/bench-api --mainstay $(RELEASE) $(ARGS)
 
+soak: postgresql $(RELEASE) ## Ten minutes at full load: memory, descriptors, threads (ARGS="--fault-every 60" with faults)
+	@cd tests/bench && cargo build --release --quiet --locked --bins
+	@tests/bench/target/release/soak --mainstay $(RELEASE) $(ARGS)
+
 # What holds the API against its document. Nothing is installed outside of target/.
 API_TOOLS := target/api
 $(API_TOOLS)/venv/installed: tests/api_document/requirements.txt
@@ -113,8 +117,13 @@ $(API_TOOLS)/node_modules/.bin/tsc: tests/api_document/package.json
 	@npm install --silent --no-audit --no-fund --no-package-lock --prefix $(API_TOOLS)
 	@touch $@
 
+# Only the one program: installed, the package would start a server.
+$(API_TOOLS)/usr/bin/promtool:
+	@command -v apt-get >/dev/null || { echo "promtool is missing; it comes with Prometheus" >&2; exit 1; }
+	@mkdir -p $(API_TOOLS) && cd $(API_TOOLS) && apt-get download -qq prometheus && dpkg-deb -x prometheus_*.deb . && rm prometheus_*.deb
+
 API_EXAMPLES ?= 15
-test-api: postgresql $(MAINSTAY) $(API_TOOLS)/venv/installed $(API_TOOLS)/node_modules/.bin/tsc ## Hold the API against its document: schemathesis, tsc (needs Python and npm)
+test-api: postgresql $(MAINSTAY) $(API_TOOLS)/venv/installed $(API_TOOLS)/node_modules/.bin/tsc $(API_TOOLS)/usr/bin/promtool ## Hold the API against its document: schemathesis, tsc, promtool (needs Python and npm)
 	@MAINSTAY=$(MAINSTAY) API_EXAMPLES=$(API_EXAMPLES) tests/api_document/run
 
 FUZZ_SECONDS ?= 60
@@ -123,4 +132,4 @@ fuzz-http: ## Fuzz the HTTP reader for FUZZ_SECONDS (needs cargo-fuzz: make setu
 		-max_total_time=$(FUZZ_SECONDS) -max_len=2048 -dict=http.dict -print_final_stats=1
 
 .PHONY: help run setup postgresql check test migrate migrate-status migrate-create migrate-rollback db-start db-stop \
-	db-reset db-seed db-psql install uninstall bench-http bench-migrate bench-db test-api bench-api fuzz-http FORCE
+	db-reset db-seed db-psql install uninstall bench-http bench-migrate bench-db test-api bench-api soak fuzz-http FORCE

@@ -19,6 +19,7 @@ pub mod jobs;
 pub mod secret;
 pub mod identity;
 pub mod telemetry;
+pub mod gateway;
 pub mod templates;
 pub mod devx;
 pub mod ops;

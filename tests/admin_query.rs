@@ -22,6 +22,7 @@ fn a_select_is_answered_with_its_rows_as_they_are() {
         ("WITH n AS (SELECT 1 AS a) SELECT a FROM n", json!([{ "a": 1 }])),
         ("VALUES (1, 'x')", json!([{ "column1": 1, "column2": "x" }])),
         ("SELECT 1 AS a WHERE false", json!([])),
+        ("SELECT 1 AS answer, 2 AS lines", json!([{ "answer": 1, "lines": 2 }])),
     ] {
         assert_eq!(ask(&admin.client, sql).expect(200).json()["rows"], rows, "{sql}");
     }

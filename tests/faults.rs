@@ -1,4 +1,5 @@
-//! Faults under load: the database is killed or stands still while many write. Nothing that was acknowledged may be lost.
+//! Faults under load: the database is killed, stands still or is restarted while many write, or the server itself is told to
+//! stop. Nothing that was acknowledged may be lost.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -136,6 +137,63 @@ fn no_acknowledged_write_is_lost_when_postgresql_stands_still_under_load() {
         recovery(&client);
     });
     check(&client, &acknowledged, &statuses);
+    assert_eq!(serving.end(Signal::TERM).0, 0);
+}
+
+#[test]
+fn no_acknowledged_write_is_lost_when_postgresql_is_restarted_under_load() {
+    let data = folder("data");
+    let (serving, client) = serve(&data);
+    let first = postgres(&data);
+    let (acknowledged, statuses) = write_while(&client, || {
+        // What `pg_ctl restart --mode fast` sends: every connection is ended, and the data are written.
+        kill_process(first, Signal::INT).unwrap();
+        recovery(&client);
+    });
+    check(&client, &acknowledged, &statuses);
+    assert_ne!(postgres(&data), first);
+    assert_eq!(serving.end(Signal::TERM).0, 0);
+}
+
+#[test]
+fn a_server_that_is_told_to_stop_under_load_answers_what_it_has_accepted_and_keeps_what_it_acknowledged() {
+    let data = folder("data");
+    let (serving, client) = serve(&data);
+    let acknowledged = Mutex::new(BTreeSet::new());
+    thread::scope(|scope| {
+        // These are at work when the signal comes, each with a place and a connection of its own.
+        let slow: Vec<_> = (0..4)
+            .map(|_| {
+                let body = br#"{"sql":"SELECT pg_sleep(1.5), 7 AS answer"}"#;
+                scope.spawn(|| client.ask("POST", "/api/database/query", Some(body)))
+            })
+            .collect();
+        for number in 0..16 {
+            let (acknowledged, client) = (&acknowledged, &client);
+            scope.spawn(move || {
+                for count in 0.. {
+                    let key = format!("{number}-{count}");
+                    let body = json!({ "key": key, "value": count }).to_string();
+                    // Without an answer, nobody listens any more.
+                    let Some(answer) = client.ask("POST", "/api/settings", Some(body.as_bytes())) else { return };
+                    answer.expect(201);
+                    acknowledged.lock().unwrap().insert(key);
+                }
+            });
+        }
+        thread::sleep(Duration::from_millis(700));
+        let (code, log) = serving.end(Signal::TERM);
+        assert!(code == 0 && log.trim_end().ends_with("stopped"), "{log}");
+        for thread in slow {
+            let answer = thread.join().unwrap().expect("an answer").expect(200);
+            assert_eq!(answer.json()["rows"][0]["answer"], 7, "{}", answer.text());
+        }
+    });
+    let acknowledged = acknowledged.into_inner().unwrap();
+    assert!(acknowledged.len() > 16, "hardly anything was written: {}", acknowledged.len());
+    let (serving, client) = serve(&data);
+    let kept = kept(&client);
+    assert!(acknowledged.is_subset(&kept), "acknowledged, and lost: {:?}", acknowledged.difference(&kept));
     assert_eq!(serving.end(Signal::TERM).0, 0);
 }
 

@@ -27,3 +27,4 @@ mod openapi;
 mod telemetry;
 mod templates;
 mod devx;
+mod gateway;

@@ -194,7 +194,7 @@ fn fits(kind: &Kind, column: &Type) -> bool {
         Kind::Timestamp => *column == Type::TIMESTAMPTZ,
         Kind::Uuid => *column == Type::UUID,
         Kind::Inet => *column == Type::INET,
-        Kind::Set(_) | Kind::List { .. } => *column == Type::TEXT_ARRAY,
-        Kind::Object | Kind::Record(_) | Kind::Records { .. } | Kind::Json => *column == Type::JSONB,
+        Kind::Set { .. } | Kind::List { .. } => *column == Type::TEXT_ARRAY,
+        Kind::Object | Kind::Map { .. } | Kind::Record(_) | Kind::Records { .. } | Kind::Json => *column == Type::JSONB,
     }
 }

@@ -27,7 +27,7 @@ pub trait Statements {
 
     /// The rows of a statement as the JSON that PostgreSQL makes of them.
     fn json(&mut self, query: &Query, params: Params<'_>) -> Result<Vec<Value>> {
-        let text = format!("WITH q AS (\n{}\n)\nSELECT to_json(q) FROM q", query.text);
+        let text = format!("WITH q AS (\n{}\n)\nSELECT to_json(q.*) FROM q", query.text);
         let rows = self.all_of(query.name, Cow::Owned(text), params)?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }

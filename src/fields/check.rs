@@ -1,11 +1,13 @@
 //! Input against its declaration: every fault is found, and each is named by its field.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::field::{Access, Field, Kind};
+use super::form::Form;
 use super::moment::{in_utc, is_timestamp};
 use crate::error::{Code, Error, FieldError, Result};
 
@@ -13,6 +15,8 @@ use crate::error::{Code, Error, FieldError, Result};
 const FAULTS_MAX: usize = 100;
 /// Characters of a field's name in a fault: those that we do not know may be as long as a body.
 const FAULT_NAME_MAX: usize = 200;
+/// Characters of a key that is not one of ours.
+pub(super) const KEY_MAX: usize = 255;
 
 /// What the input is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,6 +128,9 @@ impl Checker {
 
     fn value(&mut self, name: &str, kind: &Kind, unit: Option<&str>, value: &mut Value) {
         match (kind, &mut *value) {
+            (Kind::Map { key, value: kind, max }, Value::Object(object)) => {
+                return self.map(name, key, kind, *max, object);
+            }
             (Kind::Record(fields), Value::Object(_)) => return self.record(name, fields, value),
             (Kind::Records { fields, max }, Value::Array(items)) => {
                 return self.items(name, items, *max, |checker, name, item| checker.record(name, fields, item));
@@ -147,6 +154,26 @@ impl Checker {
         let mut inner = Checker { mode: Mode::Create, is_admin: self.is_admin, faults: Vec::new() };
         inner.object(&format!("{name}."), fields, body);
         self.faults.append(&mut inner.faults);
+    }
+
+    fn map(&mut self, name: &str, key: &Form, value: &Field, max: usize, object: &mut Map<String, Value>) {
+        if object.len() > max {
+            self.fault(name.to_owned(), format!("must have at most {max} keys"));
+        }
+        let mut known = HashSet::new();
+        for (word, item) in object.iter_mut().take(max) {
+            let name = format!("{name}.{word}");
+            if word.chars().count() > KEY_MAX || !(key.check)(word) {
+                self.fault(name.clone(), format!("must be {}", key.expected));
+            } else if !known.insert(word.to_lowercase()) {
+                self.fault(name.clone(), "is there twice: case makes no difference");
+            }
+            match item.is_null() {
+                true if value.is_nullable => {}
+                true => self.fault(name, "must not be null"),
+                false => self.value(&name, &value.kind, value.unit, item),
+            }
+        }
     }
 
     fn items(
@@ -197,16 +224,19 @@ fn fits(kind: &Kind, unit: Option<&str>, value: &Value) -> Result<(), String> {
         Kind::Choice(words) => {
             ok_or(text.is_some_and(|text| words.iter().any(|word| word == text)), &format!("must be {}", one_of(words)))
         }
-        Kind::Set(words) => {
-            let problem = || format!("must be a list of {}, each at most once", words.join(", "));
-            let items = value.as_array().ok_or_else(problem)?;
+        Kind::Set { words, min } => {
+            let problem = || match min {
+                0 => format!("must be a list of {}, each at most once", words.join(", ")),
+                _ => format!("must be a list of at least {min} of {}, each at most once", words.join(", ")),
+            };
+            let items = value.as_array().filter(|items| items.len() >= *min).ok_or_else(problem)?;
             let is_known = |item: &Value| item.as_str().is_some_and(|item| words.iter().any(|word| word == item));
             let is_new = |index: usize| !items[..index].contains(&items[index]);
             let is_right = items.iter().enumerate().all(|(index, item)| is_known(item) && is_new(index));
             if is_right { Ok(()) } else { Err(problem()) }
         }
         Kind::List { .. } | Kind::Records { .. } => Err("must be a list".to_owned()),
-        Kind::Object | Kind::Record(_) => ok_or(value.is_object(), "must be an object"),
+        Kind::Object | Kind::Map { .. } | Kind::Record(_) => ok_or(value.is_object(), "must be an object"),
         Kind::Json => Ok(()),
     }
 }

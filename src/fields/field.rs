@@ -32,8 +32,11 @@ pub enum Kind {
     Inet,
     /// One of these words.
     Choice(Vec<Text>),
-    /// Some of these words, each at most once.
-    Set(Vec<Text>),
+    /// Some of these words, each at most once, and at least so many of them.
+    Set {
+        words: Vec<Text>,
+        min: usize,
+    },
     /// Texts, at most so many.
     List {
         item: Box<Kind>,
@@ -41,6 +44,13 @@ pub enum Kind {
     },
     /// An object with any keys.
     Object,
+    /// An object with keys of a form, at most so many, and the same kind of value behind each. Keys that differ in case
+    /// only are the same.
+    Map {
+        key: Form,
+        value: Box<Field>,
+        max: usize,
+    },
     /// An object with these fields.
     Record(Vec<Field>),
     /// Such objects, at most so many.
@@ -63,8 +73,8 @@ impl Kind {
             Kind::Timestamp => "timestamptz",
             Kind::Uuid => "uuid",
             Kind::Inet => "inet",
-            Kind::Set(_) | Kind::List { .. } => "text[]",
-            Kind::Object | Kind::Record(_) | Kind::Records { .. } | Kind::Json => "jsonb",
+            Kind::Set { .. } | Kind::List { .. } => "text[]",
+            Kind::Object | Kind::Map { .. } | Kind::Record(_) | Kind::Records { .. } | Kind::Json => "jsonb",
         }
     }
 }
@@ -153,7 +163,7 @@ pub fn choice(name: impl Into<Text>, words: &[&'static str]) -> Field {
 }
 
 pub fn set(name: impl Into<Text>, words: &[&'static str]) -> Field {
-    field(name, Kind::Set(words.iter().copied().map(Cow::Borrowed).collect()))
+    field(name, Kind::Set { words: words.iter().copied().map(Cow::Borrowed).collect(), min: 0 })
 }
 
 /// A list of texts of the form that `item` has.
@@ -163,6 +173,11 @@ pub fn list(name: impl Into<Text>, item: Field, max: usize) -> Field {
 
 pub fn object(name: impl Into<Text>) -> Field {
     field(name, Kind::Object)
+}
+
+/// An object with at most so many keys of a form, and what `value` says behind each.
+pub fn map(name: impl Into<Text>, key: Form, value: Field, max: usize) -> Field {
+    field(name, Kind::Map { key, value: Box::new(value), max })
 }
 
 pub fn record(name: impl Into<Text>, fields: Vec<Field>) -> Field {
@@ -205,6 +220,14 @@ impl Field {
     pub fn min(mut self, length: usize) -> Field {
         if let Kind::Text { min, .. } = &mut self.kind {
             *min = length;
+        }
+        self
+    }
+
+    /// At least one of the words of a set.
+    pub fn not_empty(mut self) -> Field {
+        if let Kind::Set { min, .. } = &mut self.kind {
+            *min = 1;
         }
         self
     }

@@ -12,7 +12,7 @@ mod schema;
 pub use check::{Mode, check};
 pub use field::{Access, Field, Kind};
 pub use field::{
-    boolean, choice, inet, integer, json, list, number, object, record, records, set, text, timestamp, uuid,
+    boolean, choice, inet, integer, json, list, map, number, object, record, records, set, text, timestamp, uuid,
 };
 pub use form::Form;
 pub use moment::{in_utc, is_date, is_timestamp};

@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::check::Mode;
+use super::check::{KEY_MAX, Mode};
 use super::field::{Access, Field, Kind};
+use super::form::Form;
 
 /// The schema of an object as replies show it (`None`) or as a request must send it.
 pub fn object_schema<'a>(fields: impl IntoIterator<Item = &'a Field>, mode: Option<Mode>) -> Value {
@@ -123,11 +124,17 @@ fn kind_schema(kind: &Kind, mode: Option<Mode>) -> Value {
         Kind::Uuid => json!({ "type": "string", "format": "uuid" }),
         Kind::Inet => json!({ "type": "string", "anyOf": [{ "format": "ipv4" }, { "format": "ipv6" }] }),
         Kind::Choice(words) => json!({ "type": "string", "enum": words }),
-        Kind::Set(words) => {
-            json!({ "type": "array", "items": { "type": "string", "enum": words }, "uniqueItems": true })
+        Kind::Set { words, min } => {
+            let mut schema =
+                json!({ "type": "array", "items": { "type": "string", "enum": words }, "uniqueItems": true });
+            if is_sent && *min > 0 {
+                schema["minItems"] = json!(min);
+            }
+            schema
         }
         Kind::List { item, max } => list(kind_schema(item, mode), *max, is_sent),
         Kind::Object => json!({ "type": "object" }),
+        Kind::Map { key, value, max } => map(key, property(value, mode), *max, is_sent),
         Kind::Record(fields) => object_schema(fields, mode.map(|_| Mode::Create)),
         Kind::Records { fields, max } => list(object_schema(fields, mode.map(|_| Mode::Create)), *max, is_sent),
         Kind::Json if is_sent => json!({ "type": ["array", "boolean", "number", "object", "string"] }),
@@ -139,6 +146,15 @@ fn list(item: Value, max: usize, is_sent: bool) -> Value {
     let mut schema = json!({ "type": "array", "items": item });
     if is_sent {
         schema["maxItems"] = json!(max);
+    }
+    schema
+}
+
+fn map(key: &Form, value: Value, max: usize, is_sent: bool) -> Value {
+    let mut schema = json!({ "type": "object", "additionalProperties": value });
+    if is_sent {
+        schema["maxProperties"] = json!(max);
+        schema["propertyNames"] = json!({ "pattern": key.pattern, "maxLength": KEY_MAX });
     }
     schema
 }

@@ -147,7 +147,7 @@ fn register(identity: &Identity, call: &mut Call<'_, '_>) -> Result<Reply> {
 fn me(call: &mut Call<'_, '_>) -> Result<Reply> {
     let caller = call.caller()?.clone();
     let query = sql!("identity/users/select");
-    let text = format!("SELECT to_json(q)::text FROM (SELECT * FROM (\n{}\n) AS t WHERE t.id = $1) AS q", query.text);
+    let text = format!("SELECT to_json(q.*)::text FROM (SELECT * FROM (\n{}\n) AS t WHERE t.id = $1) AS q", query.text);
     let rows = call.read(|statements| statements.all_of(query.name, text.as_str().into(), &[&caller.user_id]))?;
     let row = rows.first().ok_or_else(|| Error::new(Code::NotFound, "the user is gone"))?;
     let mut body: Value = serde_json::from_str(row.get(0)).unwrap_or_default();

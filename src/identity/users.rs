@@ -161,7 +161,7 @@ fn statistics_fields() -> Vec<Field> {
 
 fn statistics_of_all(call: &mut Call<'_, '_>) -> Result<Reply> {
     let query = sql!("identity/users/statistics");
-    let text = format!("SELECT to_json(q)::text FROM (\n{}\n) AS q", query.text);
+    let text = format!("SELECT to_json(q.*)::text FROM (\n{}\n) AS q", query.text);
     let rows = call.read(|statements| statements.all_of(query.name, text.as_str().into(), &[]))?;
     let row = rows.first().ok_or_else(|| Error::internal("statistics have no row"))?;
     Ok(Reply::json(200, row.get::<_, &str>(0)))

@@ -65,7 +65,7 @@ pub(super) fn endpoint() -> Endpoint {
 fn around(query: &str) -> String {
     format!(
         "SELECT CASE WHEN sum(octet_length(line)) OVER (ROWS UNBOUNDED PRECEDING) <= {BYTES_MAX} THEN line END \
-         FROM (SELECT to_json(answer)::text AS line FROM (\n{query}\n) AS answer LIMIT {}) AS lines",
+         FROM (SELECT to_json(answer.*)::text AS line FROM (\n{query}\n) AS answer LIMIT {}) AS lines",
         ROWS_MAX + 1
     )
 }

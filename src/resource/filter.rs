@@ -18,6 +18,8 @@ pub(super) const RESERVED: [&str; 6] = ["limit", "cursor", "page", "total", "sor
 pub(super) const VALUES_MAX: usize = 200;
 /// Where the value stands in the condition of a [`Word`](super::Word).
 pub(super) const VALUE: &str = "{value}";
+/// Letters of what `ops.trigrams` finds in a text.
+const TRIGRAM: usize = 3;
 
 /// Conditions that are put together, with their parameters.
 #[derive(Default)]
@@ -79,6 +81,9 @@ impl Engine {
         };
         let field = self.filter_field(column, name)?;
         let wrong = |message: String| Error::new(Code::MalformedRequest, format!("{name}: {message}"));
+        if operator == "contains" && self.resource.searched.contains(&column) {
+            by_trigrams(column, value, conditions);
+        }
         let condition = condition(field, operator, value, conditions).map_err(wrong)?;
         conditions.and(&condition.ok_or_else(|| self.unknown(name))?);
         Ok(())
@@ -97,6 +102,15 @@ impl Engine {
     }
 }
 
+/// What an index finds before every row that it finds is looked at. A text of less than three letters has no trigrams, and
+/// is in so many rows that no index would help.
+fn by_trigrams(column: &str, value: &str, conditions: &mut Conditions) {
+    if value.chars().count() >= TRIGRAM {
+        let placeholder = conditions.parameter(value.to_owned());
+        conditions.and(&format!("ops.trigrams(t.\"{column}\") @> ops.trigrams({placeholder})"));
+    }
+}
+
 /// The condition, or none if there is no such operator for such a field; the error says what is wrong with the value.
 fn condition(
     field: &Field,
@@ -106,8 +120,8 @@ fn condition(
 ) -> Result<Option<String>, String> {
     let name = format!("t.\"{}\"", field.name);
     let (is_list, is_json) = match field.kind {
-        Kind::Set(_) | Kind::List { .. } => (true, false),
-        Kind::Object | Kind::Record(_) | Kind::Records { .. } | Kind::Json => (false, true),
+        Kind::Set { .. } | Kind::List { .. } => (true, false),
+        Kind::Object | Kind::Map { .. } | Kind::Record(_) | Kind::Records { .. } | Kind::Json => (false, true),
         _ => (false, false),
     };
     if operator == "null" {

@@ -136,12 +136,12 @@ impl Engine {
         };
         let mut text = String::with_capacity(self.resource.select.text.len() + conditions.sql.len() + 256);
         match &page.columns {
-            None => text.push_str("SELECT to_json(q)::text FROM ("),
+            None => text.push_str("SELECT to_json(q.*)::text FROM ("),
             Some(columns) => {
                 let picked: Vec<String> = columns.iter().map(|name| format!("q.\"{name}\"")).collect();
                 let _ = write!(
                     text,
-                    "SELECT (SELECT to_json(p) FROM (SELECT {}) AS p)::text, \
+                    "SELECT (SELECT to_json(p.*) FROM (SELECT {}) AS p)::text, \
                      json_build_array(q.\"{column}\", q.id)::text FROM (",
                     picked.join(", ")
                 );

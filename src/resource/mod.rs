@@ -54,6 +54,8 @@ pub struct Resource {
     pub search: Option<Search>,
     /// Fields by which lists are sorted, beside `id`, `created_at` and `updated_at`. They are never null.
     pub sorts: &'static [&'static str],
+    /// Texts with an index on `ops.trigrams` of them, which serves `__contains`.
+    pub searched: &'static [&'static str],
     pub select: Query,
     /// `$1` actor, `$2` body.
     pub insert: Option<Query>,
@@ -95,6 +97,7 @@ impl Resource {
             words: &[],
             search: None,
             sorts: &[],
+            searched: &[],
             select,
             insert: None,
             update: None,
@@ -229,7 +232,7 @@ impl Engine {
         let wrap = |query: Option<Query>| query.map_or(String::new(), |query| with_version(&query, version));
         Engine {
             get: format!(
-                "SELECT to_json(q)::text, {version} FROM (SELECT * FROM (\n{}\n) AS t WHERE t.id = $1) AS q",
+                "SELECT to_json(q.*)::text, {version} FROM (SELECT * FROM (\n{}\n) AS t WHERE t.id = $1) AS q",
                 resource.select.text
             ),
             insert: wrap(resource.insert),
@@ -251,5 +254,5 @@ pub fn as_object(query: &Query) -> String {
 }
 
 fn with_version(query: &Query, version: &str) -> String {
-    format!("WITH q AS (\n{}\n)\nSELECT to_json(q)::text AS object, {version} AS version, q.id FROM q", query.text)
+    format!("WITH q AS (\n{}\n)\nSELECT to_json(q.*)::text AS object, {version} AS version, q.id FROM q", query.text)
 }

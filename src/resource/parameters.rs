@@ -69,8 +69,8 @@ fn filters(field: &Field) -> Vec<Parameter> {
             let help = format!("With this inside: {name}.team=platform.");
             parameters.push(parameter(format!("{name}.*"), help, json!({ "type": "string" })));
         }
-        Kind::Record(_) | Kind::Records { .. } | Kind::Json => {}
-        Kind::Set(_) | Kind::List { .. } => {
+        Kind::Map { .. } | Kind::Record(_) | Kind::Records { .. } | Kind::Json => {}
+        Kind::Set { .. } | Kind::List { .. } => {
             parameters.push(parameter(&**name, "With this among them.", json!({ "type": "string" })));
         }
         _ => {

@@ -7,6 +7,7 @@ use crate::config::{Address, Config, Variables};
 use crate::db::Database;
 use crate::devx;
 use crate::error::{Error, Result};
+use crate::gateway::{self, Gateway};
 use crate::http::{Endpoint, batch, openapi};
 use crate::identity::{self, Identity};
 use crate::jobs::{Job, Jobs};
@@ -18,6 +19,7 @@ use crate::templates;
 pub fn endpoints(
     config: &Config,
     identity: &Arc<Identity>,
+    gateway: &Arc<Gateway>,
     health: &Arc<Health>,
     jobs: &Arc<Jobs>,
     recorder: Option<&Arc<Recorder>>,
@@ -31,6 +33,7 @@ pub fn endpoints(
     endpoints.extend(telemetry::endpoints());
     endpoints.extend(templates::endpoints());
     endpoints.extend(devx::endpoints());
+    endpoints.extend(gateway::endpoints(gateway));
     endpoints.push(batch::endpoint());
     endpoints
 }
@@ -50,7 +53,8 @@ pub fn described(config: &Config) -> Result<Vec<Endpoint>> {
     let database = Database::open(&idle, &Address::unix(Path::new("/"), "nobody", "none"))?;
     let health = Arc::new(Health::new(database.clone(), false));
     let jobs = Arc::new(Jobs::new(jobs(config, &health)));
-    Ok(endpoints(config, &Identity::new(&idle, database)?, &health, &jobs, None))
+    let gateway = Gateway::new(database.clone());
+    Ok(endpoints(config, &Identity::new(&idle, database)?, &gateway, &health, &jobs, None))
 }
 
 /// All jobs.

@@ -8,13 +8,13 @@ const INSERT: Query =
 
 /// One team by its id, `$1`.
 pub fn read(id: &str) -> String {
-    format!("SELECT to_json(q)::text, q.version FROM (SELECT * FROM (\n{SELECT}\n) AS t WHERE t.id = {id}) AS q")
+    format!("SELECT to_json(q.*)::text, q.version FROM (SELECT * FROM (\n{SELECT}\n) AS t WHERE t.id = {id}) AS q")
 }
 
 /// The newest 20 teams, and one more.
 pub fn list() -> String {
     format!(
-        "SELECT to_json(q)::text FROM (SELECT * FROM (\n{SELECT}\n) AS t\nORDER BY t.id DESC\nLIMIT 21 OFFSET 0) AS q"
+        "SELECT to_json(q.*)::text FROM (SELECT * FROM (\n{SELECT}\n) AS t\nORDER BY t.id DESC\nLIMIT 21 OFFSET 0) AS q"
     )
 }
 
