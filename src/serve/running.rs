@@ -1,6 +1,7 @@
 //! A server that runs: its pools, its threads, and what it listens to.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use crate::config::{Address, Config, Networks};
 use crate::db::{Database, Dialer, Heard, Listener};
 use crate::error::{Error, Result};
 use crate::gateway::{self, Gateway};
-use crate::http::{Cors, Exchange, Observer, Rates, Service, ServiceOptions};
+use crate::http::{Cors, Exchange, Memory, Observer, Rates, Service, ServiceOptions};
 use crate::identity::{self, Identity};
 use crate::jobs::Jobs;
 use crate::migrate::Source;
@@ -25,6 +26,8 @@ const THREADS_MIN: u32 = 16;
 /// Threads that answer requests which have waited: more than one, so that a client that is slow to take its answer keeps
 /// nobody else from theirs.
 const ATTENDANTS: u32 = 4;
+/// How often what is remembered is written to the disk, if it has changed.
+const SAVE_EVERY: Duration = Duration::from_secs(5);
 
 /// A server, until it is stopped.
 pub struct Running {
@@ -48,7 +51,10 @@ impl Running {
         let gateway = Gateway::new(database.clone());
         let recorder = start_recorder(config, &database)?;
         let jobs = Arc::new(Jobs::new(table::jobs(config, &health)));
+        let folder = config.path("MAINSTAY_DATA").unwrap_or(Path::new("var")).to_owned();
+        let memory = Arc::new(Memory::load(&folder));
         let service = Arc::new(Service::new(ServiceOptions {
+            memory: memory.clone(),
             endpoints: endpoints(config, &identity, &gateway, &health, &jobs, recorder.as_ref()),
             admission: identity::admission(&identity),
             rates: Rates { general: config.integer("RATE_LIMIT"), login: config.integer("RATE_LIMIT_LOGIN") },
@@ -61,8 +67,9 @@ impl Running {
             database: database.clone(),
         })?);
         let dialer = Dialer::new(address, "mainstay/listen", &[], config.duration("DB_CONNECT_TIMEOUT"))?;
-        let hearing = gateway.clone();
-        let listener = Listener::start(dialer, CHANNELS, move |heard| hear(heard, &identity, &hearing))?;
+        let (hearing, remembering) = (gateway.clone(), memory.clone());
+        let listener =
+            Listener::start(dialer, CHANNELS, move |heard| hear(heard, &identity, &hearing, &remembering))?;
         let server = Arc::new(listen(config)?);
         let mut threads = start_threads(config, &database, &server, &service)?;
         let serving = threads.len();
@@ -80,6 +87,7 @@ impl Running {
             }
         };
         threads.push(spawn("background", prepare_and_work)?);
+        threads.push(start_memory(&health, memory, folder)?);
         Ok(Running { server, service, health, gateway, threads, listener, recorder })
     }
 
@@ -121,15 +129,30 @@ impl Running {
 const CHANNELS: &[&str] = &[identity::CHANNEL, gateway::CHANNEL];
 
 /// Tells what the database says to whom it concerns.
-fn hear(heard: Heard<'_>, identity: &Identity, gateway: &Gateway) {
+fn hear(heard: Heard<'_>, identity: &Identity, gateway: &Gateway, memory: &Memory) {
     match heard {
         Heard::Said { channel: gateway::CHANNEL, .. } => gateway.hear(heard),
-        Heard::Said { .. } => identity.hear(heard),
+        Heard::Said { .. } => {
+            identity.hear(heard);
+            memory.hear(heard);
+        }
         Heard::Listening | Heard::Lost => {
             identity.hear(heard);
+            memory.hear(heard);
             gateway.hear(heard);
         }
     }
+}
+
+/// The thread that writes to the disk what is answered while the database is away; a last time at the end.
+fn start_memory(health: &Arc<Health>, memory: Arc<Memory>, folder: PathBuf) -> Result<JoinHandle<()>> {
+    let health = health.clone();
+    spawn("memory", move || {
+        while !health.wait_for_stop(SAVE_EVERY) {
+            memory.save(&folder);
+        }
+        memory.save(&folder);
+    })
 }
 
 /// The thread that keeps the routes in memory right, and those that answer who has waited for a change.
