@@ -68,8 +68,7 @@ impl Running {
         })?);
         let dialer = Dialer::new(address, "mainstay/listen", &[], config.duration("DB_CONNECT_TIMEOUT"))?;
         let (hearing, remembering) = (gateway.clone(), memory.clone());
-        let listener =
-            Listener::start(dialer, CHANNELS, move |heard| hear(heard, &identity, &hearing, &remembering))?;
+        let listener = Listener::start(dialer, CHANNELS, move |heard| hear(heard, &identity, &hearing, &remembering))?;
         let server = Arc::new(listen(config)?);
         let mut threads = start_threads(config, &database, &server, &service)?;
         let serving = threads.len();

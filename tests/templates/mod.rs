@@ -1,5 +1,6 @@
 //! The catalogue: categories, technologies, templates, what is published of them, and how they are found.
 
+mod away;
 mod categories;
 mod drafts;
 mod publishing;
