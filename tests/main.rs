@@ -25,5 +25,7 @@ mod metrics;
 mod readme;
 mod openapi;
 mod telemetry;
+mod templates;
+mod devx;
 mod gateway;
 mod webhooks;
