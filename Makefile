@@ -121,8 +121,13 @@ $(API_TOOLS)/node_modules/.bin/tsc: tests/api_document/package.json
 	@npm install --silent --no-audit --no-fund --no-package-lock --prefix $(API_TOOLS)
 	@touch $@
 
+# Only the one program: installed, the package would start a server.
+$(API_TOOLS)/usr/bin/promtool:
+	@command -v apt-get >/dev/null || { echo "promtool is missing; it comes with Prometheus" >&2; exit 1; }
+	@mkdir -p $(API_TOOLS) && cd $(API_TOOLS) && apt-get download -qq prometheus && dpkg-deb -x prometheus_*.deb . && rm prometheus_*.deb
+
 API_EXAMPLES ?= 15
-test-api: postgresql $(MAINSTAY) $(API_TOOLS)/venv/installed $(API_TOOLS)/node_modules/.bin/tsc ## Hold the API against its document: schemathesis, tsc (needs Python and npm)
+test-api: postgresql $(MAINSTAY) $(API_TOOLS)/venv/installed $(API_TOOLS)/node_modules/.bin/tsc $(API_TOOLS)/usr/bin/promtool ## Hold the API against its document: schemathesis, tsc, promtool (needs Python and npm)
 	@MAINSTAY=$(MAINSTAY) API_EXAMPLES=$(API_EXAMPLES) tests/api_document/run
 
 FUZZ_SECONDS ?= 60

@@ -2,13 +2,10 @@
 
 use std::process::ExitCode;
 
-use super::identity::with_session;
-use super::{Arguments, Failure, Result, print, print_json, say};
+use super::{Arguments, Failure, Result, configuration, print, print_json, say, with_database};
+use crate::db::Database;
+use crate::gateway::Gateway;
 use crate::gateway::export::{self, Format};
-use crate::gateway::order;
-
-/// Where an exported gateway listens unless it is told otherwise.
-const PORT: u16 = 8000;
 
 pub(super) fn export(arguments: &Arguments) -> Result<ExitCode> {
     let known = || Format::ALL.map(Format::name).join(", ");
@@ -18,19 +15,21 @@ pub(super) fn export(arguments: &Arguments) -> Result<ExitCode> {
             .ok_or_else(|| Failure::Usage(format!("there is no format {name:?}; there are {}", known())))?,
     };
     let port = match arguments.value("port").map(str::parse) {
-        None => PORT,
+        None => export::PORT,
         Some(Ok(port)) if port > 0 => port,
         Some(_) => return Err(Failure::Usage("--port must be a port".to_owned())),
     };
-    with_session(arguments, |_, session, _| {
-        let routes = order::enabled(session)?;
-        let export = export::export(format, port, routes.iter().map(String::as_str))?;
-        if arguments.has("json") {
-            return print_json(&export);
-        }
-        for note in &export.notes {
-            say(&format!("mainstay: {}", note.line()));
-        }
-        Ok(print(&export.text))
-    })
+    let config = configuration(arguments)?;
+    let export = with_database(&config, |address| {
+        // Nobody listens to the database here, so what there is now is read out of it.
+        let snapshot = Gateway::new(Database::open(&config, address)?).snapshot()?;
+        Ok(export::export(format, port, snapshot.objects())?)
+    })?;
+    if arguments.has("json") {
+        return print_json(&export);
+    }
+    for note in &export.notes {
+        say(&format!("mainstay: {}", note.line()));
+    }
+    Ok(print(&export.text))
 }

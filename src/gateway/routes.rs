@@ -6,7 +6,7 @@ use super::{forms, pattern};
 use crate::error::{Code, Error, Result};
 use crate::fields::{Field, Form, boolean, choice, integer, map, object, record, set, text};
 use crate::http::{Endpoint, Permission, Role};
-use crate::resource::{Resource, Rule};
+use crate::resource::{Resource, Rule, with_common};
 use crate::sql;
 use crate::sql::Query;
 
@@ -44,7 +44,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new("routes_options_has_the_path_once", "path", "is that of another enabled route that takes OPTIONS"),
 ];
 
-/// What reads them, for this resource and for whoever else shows them.
+/// What reads them, for this resource and for whoever keeps them in memory.
 pub(super) const SELECT: Query = sql!("gateway/routes/select");
 
 pub(super) fn fields() -> Vec<Field> {
@@ -147,6 +147,11 @@ fn routes() -> Resource {
         prepare: Some(Box::new(|_, _, body| check_auth(body))),
         ..Resource::new("gateway.routes", "routes", "route", SELECT, READ, WRITE)
     }
+}
+
+/// The fields of a route as replies show it.
+pub(super) fn shown_fields() -> Vec<Field> {
+    with_common(fields())
 }
 
 pub(super) fn endpoints() -> Vec<Endpoint> {

@@ -18,6 +18,7 @@ use super::query::Query;
 use super::reply::Reply;
 use super::router::PathValues;
 use super::service::Service;
+use super::waiting::{Bell, Wait};
 use crate::db::{Purpose, Session, Statements, Transaction, TransactionOptions};
 use crate::error::{Code, Error, Result};
 use crate::fields;
@@ -68,6 +69,11 @@ pub struct Call<'a, 't> {
     pub(super) timing: &'a Timing,
     /// What an `Idempotency-Key` stands for; made from the body when it is read.
     pub(super) body_hash: [u8; 32],
+    /// When the request came, however often it has been handled since.
+    pub arrival: Instant,
+    pub(super) may_wait: bool,
+    /// What the request is to wait for, instead of being answered.
+    pub(super) wait: Option<Wait>,
 }
 
 impl<'a> Call<'a, '_> {
@@ -103,6 +109,14 @@ impl<'a> Call<'a, '_> {
         actor(self.caller.as_deref(), &self.request_id, self.address, &self.user_agent)
     }
 
+    /// Lets the request wait until the bell has rung more often than `seen`, or until the given time, and be handled again
+    /// then. What the handler answers is sent only if it may not wait: the time is over, or the server stops.
+    pub fn wait_for(&mut self, bell: &Arc<Bell>, seen: u64, until: Instant) {
+        if self.may_wait && Instant::now() < until {
+            self.wait = Some(Wait { bell: bell.clone(), seen, until });
+        }
+    }
+
     /// The body, which must be JSON.
     pub fn body(&mut self) -> Result<Value> {
         let value = match &mut self.source {
@@ -111,7 +125,7 @@ impl<'a> Call<'a, '_> {
             }
             Source::Request(request) => {
                 check_type(request.header("Content-Type"))?;
-                json::parse(&read(request)?)?
+                json::parse(&read(request, self.endpoint.body_bytes_max)?)?
             }
         };
         if self.header("Idempotency-Key").is_some() {
@@ -311,22 +325,19 @@ fn malformed(message: &str) -> Error {
     Error::new(Code::MalformedRequest, message)
 }
 
-/// Bytes of a body.
-const BODY_BYTES_MAX: usize = 1 << 20;
-
 /// The body, if it is not too long. What was announced as too long is not even begun.
-fn read(request: &mut Request) -> Result<Vec<u8>> {
-    let too_large = || Error::new(Code::PayloadTooLarge, format!("the body must have at most {BODY_BYTES_MAX} bytes"));
+fn read(request: &mut Request, bytes_max: usize) -> Result<Vec<u8>> {
+    let too_large = || Error::new(Code::PayloadTooLarge, format!("the body must have at most {bytes_max} bytes"));
     let length = request.body_length().unwrap_or(0);
-    if length > BODY_BYTES_MAX {
+    if length > bytes_max {
         return Err(too_large());
     }
     let mut bytes = Vec::with_capacity(length);
-    let mut reader = request.as_reader().take(BODY_BYTES_MAX as u64 + 1);
+    let mut reader = request.as_reader().take(bytes_max as u64 + 1);
     reader
         .read_to_end(&mut bytes)
         .map_err(|error| Error::new(Code::MalformedRequest, "the body did not come to its end").because(error))?;
-    if bytes.len() > BODY_BYTES_MAX { Err(too_large()) } else { Ok(bytes) }
+    if bytes.len() > bytes_max { Err(too_large()) } else { Ok(bytes) }
 }
 
 /// A body must say that it is JSON, so that no form of another site can be one.

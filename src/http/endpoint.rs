@@ -127,10 +127,15 @@ pub struct Endpoint {
     pub has_version: bool,
     /// Whether `If-Match` is demanded.
     pub needs_match: bool,
+    /// Bytes of its body.
+    pub body_bytes_max: usize,
     /// Whether its handler needs the database.
     pub uses_database: bool,
     pub handler: Handler,
 }
+
+/// Bytes of a body, unless the endpoint takes longer ones.
+const BODY_BYTES_MAX: usize = 1 << 20;
 
 impl fmt::Debug for Endpoint {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -162,6 +167,7 @@ fn endpoint(verb: Verb, path: impl Into<String>, access: Access, handler: Box<Ac
         is_write: false,
         has_version: false,
         needs_match: false,
+        body_bytes_max: BODY_BYTES_MAX,
         uses_database: true,
         handler,
     }
@@ -250,6 +256,12 @@ impl Endpoint {
 
     pub fn demands_match(mut self, needs_match: bool) -> Endpoint {
         self.needs_match = needs_match;
+        self
+    }
+
+    /// How long its body may be, if that is more than usual.
+    pub fn body_bytes_max(mut self, bytes: usize) -> Endpoint {
+        self.body_bytes_max = bytes;
         self
     }
 

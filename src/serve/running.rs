@@ -10,8 +10,9 @@ use tiny_http::{ConfigListenAddr, Limits, Server, ServerConfig};
 use super::prepare::prepare;
 use super::table::{self, endpoints};
 use crate::config::{Address, Config, Networks};
-use crate::db::{Database, Dialer, Listener};
+use crate::db::{Database, Dialer, Heard, Listener};
 use crate::error::{Error, Result};
+use crate::gateway::{self, Gateway};
 use crate::http::{Cors, Exchange, Observer, Rates, Service, ServiceOptions};
 use crate::identity::{self, Identity};
 use crate::jobs::Jobs;
@@ -21,12 +22,16 @@ use crate::telemetry::{Recorder, RecorderOptions};
 
 /// Fewer threads are not worth saving.
 const THREADS_MIN: u32 = 16;
+/// Threads that answer requests which have waited: more than one, so that a client that is slow to take its answer keeps
+/// nobody else from theirs.
+const ATTENDANTS: u32 = 4;
 
 /// A server, until it is stopped.
 pub struct Running {
     server: Arc<Server>,
     service: Arc<Service>,
     health: Arc<Health>,
+    gateway: Arc<Gateway>,
     threads: Vec<JoinHandle<()>>,
     listener: Listener,
     recorder: Option<Arc<Recorder>>,
@@ -40,10 +45,11 @@ impl Running {
         let migrations = Source::configured(config).read()?;
         let health = Arc::new(Health::new(database.clone(), config.boolean("DB_HEALTH_CHECK_ENABLED") != Some(false)));
         let identity = Identity::new(config, database.clone())?;
+        let gateway = Gateway::new(database.clone());
         let recorder = start_recorder(config, &database)?;
         let jobs = Arc::new(Jobs::new(table::jobs(config, &health)));
         let service = Arc::new(Service::new(ServiceOptions {
-            endpoints: endpoints(config, &identity, &health, &jobs, recorder.as_ref()),
+            endpoints: endpoints(config, &identity, &gateway, &health, &jobs, recorder.as_ref()),
             admission: identity::admission(&identity),
             rates: Rates { general: config.integer("RATE_LIMIT"), login: config.integer("RATE_LIMIT_LOGIN") },
             proxies: Networks::parse(config.text("TRUSTED_PROXIES").unwrap_or_default()).map_err(Error::internal)?,
@@ -55,13 +61,16 @@ impl Running {
             database: database.clone(),
         })?);
         let dialer = Dialer::new(address, "mainstay/listen", &[], config.duration("DB_CONNECT_TIMEOUT"))?;
-        let listener = Listener::start(dialer, identity::CHANNELS, move |heard| identity.hear(heard))?;
+        let hearing = gateway.clone();
+        let listener = Listener::start(dialer, CHANNELS, move |heard| hear(heard, &identity, &hearing))?;
         let server = Arc::new(listen(config)?);
         let mut threads = start_threads(config, &database, &server, &service)?;
+        let serving = threads.len();
+        threads.extend(start_gateway(&gateway, &service)?);
         log::info!(
             "listening on http://{} with {} threads, in {} ms",
             server.server_addr(),
-            threads.len(),
+            serving,
             start.elapsed().as_millis()
         );
         let (config, preparing) = (config.clone(), health.clone());
@@ -71,7 +80,7 @@ impl Running {
             }
         };
         threads.push(spawn("background", prepare_and_work)?);
-        Ok(Running { server, service, health, threads, listener, recorder })
+        Ok(Running { server, service, health, gateway, threads, listener, recorder })
     }
 
     /// Where it listens.
@@ -91,6 +100,8 @@ impl Running {
     /// Stops: no new requests, those that run may finish within `time`, then everything else.
     pub fn stop(self, time: Duration) {
         self.health.stop();
+        // Those who wait for a change are answered now, as nobody else would do it in time.
+        self.gateway.stop();
         let cut = self.server.shutdown(time);
         if cut > 0 {
             log::warn!("{cut} requests were cut: they took longer than SHUTDOWN_TIMEOUT");
@@ -104,6 +115,32 @@ impl Running {
         drop(self.service);
         drop(self.recorder);
     }
+}
+
+/// What the database is listened to for.
+const CHANNELS: &[&str] = &[identity::CHANNEL, gateway::CHANNEL];
+
+/// Tells what the database says to whom it concerns.
+fn hear(heard: Heard<'_>, identity: &Identity, gateway: &Gateway) {
+    match heard {
+        Heard::Said { channel: gateway::CHANNEL, .. } => gateway.hear(heard),
+        Heard::Said { .. } => identity.hear(heard),
+        Heard::Listening | Heard::Lost => {
+            identity.hear(heard);
+            gateway.hear(heard);
+        }
+    }
+}
+
+/// The thread that keeps the routes in memory right, and those that answer who has waited for a change.
+fn start_gateway(gateway: &Arc<Gateway>, service: &Arc<Service>) -> Result<Vec<JoinHandle<()>>> {
+    let keeping = gateway.clone();
+    let mut threads = vec![spawn("routes", move || keeping.keep())?];
+    for index in 0..ATTENDANTS {
+        let (gateway, service) = (gateway.clone(), service.clone());
+        threads.push(spawn(&format!("waiting-{index}"), move || service.attend(gateway.bell()))?);
+    }
+    Ok(threads)
 }
 
 /// What is to be recorded of requests, if anything is.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::config::{Address, Config, Variables};
 use crate::db::Database;
 use crate::error::{Error, Result};
-use crate::gateway;
+use crate::gateway::{self, Gateway};
 use crate::http::{Endpoint, batch, openapi};
 use crate::identity::{self, Identity};
 use crate::jobs::{Job, Jobs};
@@ -17,6 +17,7 @@ use crate::telemetry::{self, Recorder};
 pub fn endpoints(
     config: &Config,
     identity: &Arc<Identity>,
+    gateway: &Arc<Gateway>,
     health: &Arc<Health>,
     jobs: &Arc<Jobs>,
     recorder: Option<&Arc<Recorder>>,
@@ -28,7 +29,7 @@ pub fn endpoints(
     endpoints.push(openapi::endpoint());
     endpoints.extend(identity::endpoints(identity));
     endpoints.extend(telemetry::endpoints());
-    endpoints.extend(gateway::endpoints());
+    endpoints.extend(gateway::endpoints(gateway));
     endpoints.push(batch::endpoint());
     endpoints
 }
@@ -48,7 +49,8 @@ pub fn described(config: &Config) -> Result<Vec<Endpoint>> {
     let database = Database::open(&idle, &Address::unix(Path::new("/"), "nobody", "none"))?;
     let health = Arc::new(Health::new(database.clone(), false));
     let jobs = Arc::new(Jobs::new(jobs(config, &health)));
-    Ok(endpoints(config, &Identity::new(&idle, database)?, &health, &jobs, None))
+    let gateway = Gateway::new(database.clone());
+    Ok(endpoints(config, &Identity::new(&idle, database)?, &gateway, &health, &jobs, None))
 }
 
 /// All jobs.

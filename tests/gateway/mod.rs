@@ -3,6 +3,9 @@
 mod routes;
 mod conflicts;
 mod search;
+mod snapshot;
+mod waiting;
+mod matching;
 mod exports;
 
 use serde_json::{Value, json};

@@ -56,6 +56,11 @@ impl Serving {
         ([127, 0, 0, 1], self.port).into()
     }
 
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has logged so far.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()

@@ -137,8 +137,11 @@ fn try_run(home: &Home, say: &mut dyn FnMut(&str)) -> Result<Option<Running>> {
         }
         let version = home.version()?.unwrap_or_default();
         let binaries = Binaries::find_for(&home.data(), version)?;
-        say(&format!("PostgreSQL {version} is running already (process {})", found.process));
         let owner = if commands::is_background(home, &found) { None } else { home.try_own()? };
+        // Where it has another owner, that is nothing to speak of.
+        if owner.is_some() {
+            say(&format!("PostgreSQL {version} is running already (process {})", found.process));
+        }
         let server = Server::adopt(&found);
         return Ok(Some(Running { found, server, binaries, version, owner }));
     }

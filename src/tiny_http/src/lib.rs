@@ -39,6 +39,7 @@ mod reader;
 mod pace;
 mod encode;
 mod response;
+mod token;
 mod connection;
 mod slots;
 mod gate;

@@ -7,8 +7,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::connection::{Connection, Token};
+use crate::connection::Connection;
 use crate::listen::Socket;
+use crate::token::Token;
 
 #[derive(Debug, Default)]
 struct Slot {

@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::connection::{Connection, Token};
+use crate::connection::Connection;
 use crate::head::Head;
 use crate::listen::Socket;
 use crate::request::Request;
+use crate::token::Token;
 use crate::{HTTPVersion, Header, Method};
 
 /// Builds a [`Request`] that nobody sent, and whose answer goes nowhere.

@@ -1,52 +1,27 @@
 //! One connection: its socket, what has been read of its requests and what is still to be written to it.
 //!
-//! A connection acts only when a thread holds it. `step` goes as far as it can without waiting; the methods
-//! called `…_waiting` wait, within limits, because the program asked for what the client has not sent yet, or gave
-//! more than the client has taken.
+//! A connection acts only when a thread holds it. `step` goes as far as it can without waiting.
+
+mod waiting;
 
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, epoll::EventFlags};
 
 use crate::encode::{Exchange, Keep};
 use crate::limits::{Limits, Reject};
 use crate::listen::Socket;
-use crate::pace::{Pace, Timer, Wait, later};
+use crate::pace::{Timer, Wait};
 use crate::reader::{Phase, Reader, Step};
+use crate::token::Token;
 use crate::{Method, Response, StatusCode};
 
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 /// Reads of a closing connection before other connections get their turn.
 const LINGER_READS: u32 = 8;
-
-/// Names a connection for good: the slot's index, and how often the slot has been used before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Token(u64);
-
-impl Token {
-    pub(crate) fn new(index: usize, generation: u32) -> Token {
-        Token(u64::from(generation) << 32 | index as u64)
-    }
-
-    pub(crate) fn from_u64(token: u64) -> Token {
-        Token(token)
-    }
-
-    pub(crate) fn as_u64(self) -> u64 {
-        self.0
-    }
-
-    pub(crate) fn index(self) -> usize {
-        self.0 as u32 as usize
-    }
-
-    pub(crate) fn generation(self) -> u32 {
-        (self.0 >> 32) as u32
-    }
-}
 
 /// Where a connection is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -283,6 +258,14 @@ impl Connection {
         self.sent = 0;
     }
 
+    /// Whether the client has closed its side. What it sent before does not matter: nobody reads our reply to that.
+    pub(crate) fn is_client_gone(&self) -> bool {
+        let Ok(socket) = self.socket.fd() else { return false };
+        let mut sockets = [PollFd::from_borrowed_fd(socket, PollFlags::RDHUP)];
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        matches!(rustix::event::poll(&mut sockets, Some(&at_once)), Ok(1..))
+    }
+
     /// Gives the connection back in the state in which it waits, with the time that it has.
     pub(crate) fn set_timer(&mut self, now: Instant, limits: &Limits) {
         let wait = self.wait();
@@ -371,110 +354,6 @@ impl Connection {
         self.output.clear();
         self.sent = 0;
         Ok(true)
-    }
-
-    /// Writes until no more than `rest` bytes are left, waiting for the client within the limits.
-    pub(crate) fn flush_waiting(&mut self, rest: usize, pace: &mut Pace, limits: &Limits) -> io::Result<()> {
-        loop {
-            let before = self.unsent();
-            if self.flush()? || self.unsent() <= rest {
-                // What is sent needs no room any more.
-                self.output.drain(..self.sent);
-                self.sent = 0;
-                return Ok(());
-            }
-            pace.add(before - self.unsent());
-            self.wait_for(PollFlags::OUT, Some(limits.stall_time), pace, limits)?;
-        }
-    }
-
-    /// Reads from the body of the request, waiting for the client within the limits. 0 is the end.
-    pub(crate) fn read_waiting(&mut self, out: &mut [u8], pace: &mut Pace, limits: &Limits) -> io::Result<usize> {
-        if out.is_empty() {
-            return Ok(0);
-        }
-        if self.reader.take_continue() {
-            self.output.extend_from_slice(CONTINUE);
-            self.flush_waiting(0, pace, limits)?;
-        }
-        loop {
-            if let Some(reject) = self.broken {
-                return Err(io::Error::other(reject.detail));
-            }
-            match self.reader.read_body(out, limits) {
-                Ok(0) if self.reader.is_body_done() => return Ok(0),
-                Ok(0) => self.broken = self.fill_waiting(pace, limits)?,
-                Ok(count) => return Ok(count),
-                Err(reject) => self.broken = Some(reject),
-            }
-        }
-    }
-
-    /// Reads once from the socket when there is something; answers why nothing will come.
-    fn fill_waiting(&mut self, pace: &mut Pace, limits: &Limits) -> io::Result<Option<Reject>> {
-        match self.fill() {
-            Ok(0) => Ok(Some(Reject::bad("the connection ended before the body did"))),
-            Ok(count) => {
-                pace.add(count);
-                Ok(None)
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                match self.wait_for(PollFlags::IN, Some(limits.stall_time), pace, limits) {
-                    Ok(()) => Ok(None),
-                    Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                        Ok(Some(Reject::new(408, "the body of the request took too long")))
-                    }
-                    Err(error) => Err(error),
-                }
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Waits until the socket can be read or written.
-    pub(crate) fn wait_for(
-        &self,
-        flags: PollFlags,
-        time: Option<Duration>,
-        pace: &mut Pace,
-        limits: &Limits,
-    ) -> io::Result<()> {
-        let until = time.map(|time| later(Instant::now(), time));
-        loop {
-            let now = Instant::now();
-            let left = until.map(|until| until.saturating_duration_since(now));
-            if left.is_some_and(|left| left.is_zero() || pace.is_too_slow(now, limits)) {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, "the client took too long"));
-            }
-            let fd = self.socket.fd()?;
-            let timeout = left.and_then(|left| Timespec::try_from(left).ok());
-            match rustix::event::poll(&mut [PollFd::new(&fd, flags)], timeout.as_ref()) {
-                Ok(0) | Err(rustix::io::Errno::INTR) => {}
-                Ok(_) => return Ok(()),
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-
-    /// Reads bytes as they come, HTTP or not: what was read too early first. Waits as long as it takes.
-    pub(crate) fn read_raw(&mut self, out: &mut [u8], pace: &mut Pace, limits: &Limits) -> io::Result<usize> {
-        loop {
-            let available = self.reader.input.data();
-            let count = available.len().min(out.len());
-            if count > 0 || out.is_empty() {
-                out[..count].copy_from_slice(&available[..count]);
-                self.reader.input.consume(count);
-                return Ok(count);
-            }
-            match self.fill() {
-                Ok(0) => return Ok(0),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.wait_for(PollFlags::IN, None, pace, limits)?;
-                }
-                Err(error) => return Err(error),
-            }
-        }
     }
 
     /// The status for a request that the program dropped without an answer.

@@ -3,11 +3,14 @@
 //! Sockets are registered edge-triggered, once. An event is told to one thread, which takes the connection out of its
 //! slot, goes as far as it can, and puts it back; so a request costs one wait, one read and one write.
 
-use std::cell::RefCell;
+mod accept;
+mod seats;
+mod shutdown;
+
 use std::collections::HashMap;
 use std::io;
 use std::mem::MaybeUninit;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -17,13 +20,14 @@ use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
 use rustix::io::Errno;
 
-use crate::connection::{Connection, Token, Verdict};
-use crate::gate::{Gate, Seat};
+use crate::connection::{Connection, Verdict};
+use crate::gate::Gate;
 use crate::limits::{Limits, Reject};
-use crate::listen::{Listener, Socket, counted_address};
-use crate::pace::{Pace, Wait, later};
+use crate::listen::Listener;
+use crate::pace::{Pace, Wait};
 use crate::slots::Slots;
 use crate::stats::Counters;
+use crate::token::Token;
 
 const LISTENER: u64 = u64::MAX;
 const UNBLOCK: u64 = u64::MAX - 1;
@@ -36,21 +40,10 @@ const LISTENS: EventFlags = EventFlags::from_bits_retain(EventFlags::IN.bits() |
 
 /// More connections than any process has descriptors.
 const CONNECTIONS_MAX: usize = 1 << 20;
-/// Connections accepted before other events get their turn.
-const ACCEPT_MAX: usize = 64;
 /// Slots for connections over the limit, which are there only to be told so.
 const SPARE_SLOTS: usize = 64;
-/// How long nothing is accepted after the process ran out of descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// Idle connections closed when the process runs out of descriptors.
-const FREED_AT_ONCE: usize = 16;
-/// Request numbers that a thread takes at a time.
-const SERIALS: u64 = 1 << 10;
 /// Memory of a connection that is too little to count.
 const UNCOUNTED_BYTES: usize = 8 << 10;
-
-/// How long a shutdown waits for connections that threads have only for a moment.
-const SETTLE_TIME: Duration = Duration::from_secs(1);
 
 const TOO_MUCH_MEMORY: Reject = Reject::new(503, "the server has too much to remember; try again");
 
@@ -116,17 +109,11 @@ impl Engine {
 
     /// Waits for a request until the given time. `None`: the time is over, or somebody called [`Engine::unblock`].
     pub(crate) fn receive(&self, until: Option<Instant>) -> io::Result<Option<Box<Connection>>> {
-        let seat = my_seat(&self.gate);
+        let seat = seats::my_seat(&self.gate);
         if !self.gate.enter(&seat, until) {
             return self.check_open().map(|()| None);
         }
-        let result = self.wait(until, || {
-            SEATS.with_borrow_mut(|seats| {
-                if let Some(mine) = seats.iter_mut().find(|mine| Arc::ptr_eq(&mine.gate, &self.gate)) {
-                    mine.work();
-                }
-            });
-        });
+        let result = self.wait(until, || seats::go_to_work(&self.gate));
         match result {
             Ok(Some(_)) => self.gate.wake_keeper_for_queue(),
             _ => self.gate.leave(&seat),
@@ -325,21 +312,6 @@ impl Engine {
         }
     }
 
-    /// Counts a connection that was served less.
-    fn discount(&self, peer: Option<SocketAddr>) {
-        if let (Some(_), Some(peer)) = (self.limits.connections_per_address, peer) {
-            let mut addresses = lock(&self.addresses);
-            let address = counted_address(peer);
-            if let Some(count) = addresses.get_mut(&address) {
-                *count -= 1;
-                if *count == 0 {
-                    addresses.remove(&address);
-                }
-            }
-        }
-        self.admitted.fetch_sub(1, Ordering::AcqRel);
-    }
-
     /// Counts the memory that a connection holds while it waits. Answers no if a body would make it too much.
     fn charge(&self, connection: &mut Connection) -> bool {
         let memory = connection.memory();
@@ -357,115 +329,6 @@ impl Engine {
     /// Whether so many bytes of a reply may be kept for a client that is slow to take them.
     pub(crate) fn has_memory_for(&self, bytes: usize) -> bool {
         self.memory.load(Ordering::Relaxed).saturating_add(bytes) <= self.limits.memory_bytes
-    }
-
-    /// Accepts what waits to be accepted, and listens on.
-    fn accept(&self) {
-        let listener = lock(&self.listener);
-        let Some(listener) = listener.as_ref() else { return };
-        for _ in 0..ACCEPT_MAX {
-            match listener.accept() {
-                Ok((socket, peer)) => self.admit(socket, peer),
-                Err(Errno::AGAIN) => break,
-                // Without a descriptor to spare the kernel says so before it looks whether anybody waits.
-                Err(Errno::MFILE | Errno::NFILE) if !listener.has_waiting() => break,
-                Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => return self.pause_accept(),
-                // The others are about a connection that is gone again.
-                Err(_) => {}
-            }
-        }
-        self.listen(listener);
-    }
-
-    fn listen(&self, listener: &Listener) {
-        if let Err(error) = epoll::modify(&self.epoll, listener, EventData::new_u64(LISTENER), LISTENS) {
-            log::error!("cannot listen on: {error}");
-        }
-    }
-
-    /// Out of descriptors: makes room at the cost of those who have waited longest, and tries again soon.
-    fn pause_accept(&self) {
-        if !self.is_accept_paused.swap(true, Ordering::AcqRel) {
-            log::warn!("out of file descriptors: closing idle connections; raise the limit of open files");
-        }
-        self.counters.accept_pauses.add();
-        let mut idle: Vec<(Instant, usize)> = Vec::new();
-        for index in self.slots.indices() {
-            self.slots.take_if(index, |connection| {
-                if connection.wait() == Wait::Idle {
-                    idle.push((connection.due(), index));
-                }
-                false
-            });
-        }
-        idle.sort_unstable();
-        let mut freed = 0;
-        for (_, index) in idle {
-            if freed == FREED_AT_ONCE {
-                break;
-            }
-            let is_idle = |connection: &Connection| connection.wait() == Wait::Idle;
-            let Some(mut connection) = self.slots.take_if(index, is_idle) else { continue };
-            // A request may have come that no thread has seen yet.
-            connection.note_event(EventFlags::all());
-            match connection.step(&self.limits) {
-                Verdict::Wait if !is_idle(&connection) => self.requeue(connection),
-                Verdict::Request | Verdict::Again => self.requeue(connection),
-                Verdict::Wait | Verdict::Close => {
-                    self.close(connection);
-                    freed += 1;
-                }
-            }
-        }
-        self.gate.wake_keeper();
-    }
-
-    /// Takes a new connection in, or tells it why not.
-    fn admit(&self, socket: Socket, peer: Option<SocketAddr>) {
-        self.counters.connections.add();
-        let limit = self.limits.connections.min(CONNECTIONS_MAX);
-        let is_full = self.admitted.fetch_add(1, Ordering::SeqCst) >= limit;
-        let is_refused = !self.count_address(peer) || is_full;
-        if is_refused {
-            self.counters.refused.add();
-            self.discount(peer);
-            if self.refused.fetch_add(1, Ordering::SeqCst) >= SPARE_SLOTS {
-                // It cannot even be told that it is refused.
-                self.refused.fetch_sub(1, Ordering::AcqRel);
-                return;
-            }
-        }
-        let socket = Arc::new(socket);
-        let limits = &self.limits;
-        let token = self.slots.insert(socket.clone(), |token| {
-            let mut connection = Box::new(Connection::new(token, socket.clone(), peer));
-            if is_refused {
-                connection.refuse(Reject::new(503, "too many connections; try again"));
-            }
-            connection.interest = READS;
-            connection.set_timer(Instant::now(), limits);
-            connection
-        });
-        let token = token.expect("there are slots for all that are admitted, and the spare ones for the refused");
-        let data = EventData::new_u64(token.as_u64());
-        let is_added = socket.fd().and_then(|fd| Ok(epoll::add(&self.epoll, fd, data, READS)?)).is_ok();
-        if !is_added || is_refused {
-            let Some(connection) = self.slots.take(token) else { return };
-            match is_added {
-                true => drop(self.drive(connection)),
-                false => self.close(connection),
-            }
-        }
-        self.gate.wake_keeper_for_connections();
-    }
-
-    /// Counts a connection of an address, and answers whether it may have one more.
-    fn count_address(&self, peer: Option<SocketAddr>) -> bool {
-        let (Some(limit), Some(peer)) = (self.limits.connections_per_address, peer) else { return true };
-        let mut addresses = lock(&self.addresses);
-        let count = addresses.entry(counted_address(peer)).or_default();
-        *count += 1;
-        *count <= limit
     }
 
     /// The keeper's round: closes what has waited too long, and listens again after a pause.
@@ -488,22 +351,10 @@ impl Engine {
         }
     }
 
-    /// The keeper's last round: writes the replies that were left to a server that is gone.
-    pub(crate) fn flush_rest(&self) {
-        let until = later(Instant::now(), self.limits.stall_time);
-        for index in self.slots.indices() {
-            let Some(connection) = self.slots.take_if(index, Connection::has_output) else { continue };
-            match Instant::now() < until {
-                true => self.flush_and_close(connection),
-                false => self.close(connection),
-            }
-        }
-    }
-
     /// When the keeper should look at the connections again.
     pub(crate) fn sweep_interval(&self) -> Duration {
         if self.is_accept_paused.load(Ordering::Acquire) {
-            return ACCEPT_PAUSE;
+            return accept::ACCEPT_PAUSE;
         }
         let limits = &self.limits;
         let times = [limits.head_time, limits.idle_time, limits.stall_time, limits.rate_window, limits.linger_time];
@@ -539,122 +390,6 @@ impl Engine {
         debug_assert!(result.is_ok(), "the counter holds 2^64 - 2");
         self.gate.wake_keeper_for_queue();
     }
-
-    /// Stops accepting, waits until every request is answered or the time is over, and answers how many were not.
-    pub(crate) fn shutdown(&self, until: Instant) -> usize {
-        self.is_closing.store(true, Ordering::Release);
-        let listener = lock(&self.listener).take();
-        if let Some(listener) = listener {
-            // Their handshakes are done, so they count as accepted.
-            while let Ok((socket, peer)) = listener.accept() {
-                self.admit(socket, peer);
-            }
-        }
-        for index in self.slots.indices() {
-            // A request may have come in this moment, so idle connections are looked at once more.
-            if let Some(mut connection) = self.slots.take_if(index, |connection| connection.wait() == Wait::Idle) {
-                connection.note_event(EventFlags::all());
-                self.drive_aside(connection);
-            }
-        }
-        let mut guard = lock(&self.ended.0);
-        while self.live() > 0 {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            guard = self.ended.1.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
-        drop(guard);
-        self.close_all(true)
-    }
-
-    /// Ends everything. Replies that are not written yet are cut if `cuts_replies`, else they may be finished. Answers
-    /// how many requests got no answer, or not all of it.
-    pub(crate) fn close_all(&self, cuts_replies: bool) -> usize {
-        self.is_closing.store(true, Ordering::Release);
-        self.is_cutting.fetch_or(cuts_replies, Ordering::AcqRel);
-        self.is_closed.store(true, Ordering::Release);
-        drop(lock(&self.listener).take());
-        let mut cut = 0;
-        let until = Instant::now() + SETTLE_TIME;
-        for index in self.slots.indices() {
-            loop {
-                let is_to_end = |connection: &Connection| cuts_replies || connection.wait() != Wait::Flush;
-                if let Some(connection) = self.slots.take_if(index, is_to_end) {
-                    cut += usize::from(connection.is_owed_a_reply());
-                    self.close(connection);
-                } else if cuts_replies && let Some(socket) = self.slots.socket_of_taken(index) {
-                    let is_owed = socket.set_owed(false);
-                    if !is_owed && !socket.is_cut() && Instant::now() < until {
-                        // Some thread has it only for a moment, and then it will be known what it was.
-                        std::thread::sleep(Duration::from_micros(100));
-                        continue;
-                    }
-                    cut += usize::from(is_owed && !socket.is_cut());
-                    socket.cut();
-                }
-                break;
-            }
-        }
-        cut += self.late_cuts.swap(0, Ordering::AcqRel);
-        let result = rustix::io::write(&self.closed, &1_u64.to_ne_bytes());
-        debug_assert!(result.is_ok(), "the counter holds 2^64 - 2");
-        self.gate.close();
-        cut
-    }
-}
-
-/// A thread's seat at one server.
-struct MySeat {
-    gate: Arc<Gate>,
-    seat: Arc<Seat>,
-    /// Since when the thread works on its request.
-    since: Option<Instant>,
-    serials: std::ops::Range<u64>,
-}
-
-impl MySeat {
-    /// Notes that the thread goes to work on a request.
-    fn work(&mut self) {
-        let serial = match self.serials.next() {
-            Some(serial) => serial,
-            None => {
-                self.serials = self.gate.serials(SERIALS);
-                self.serials.start
-            }
-        };
-        self.since = Some(Instant::now());
-        self.gate.work(&self.seat, serial);
-    }
-}
-
-impl Drop for MySeat {
-    fn drop(&mut self) {
-        // The thread ends; its place is for others.
-        self.gate.leave(&self.seat);
-    }
-}
-
-thread_local! {
-    /// The seats of this thread, at as many servers as it serves: one.
-    static SEATS: RefCell<Vec<MySeat>> = const { RefCell::new(Vec::new()) };
-}
-
-/// The seat of this thread, back from whatever it did.
-fn my_seat(gate: &Arc<Gate>) -> Arc<Seat> {
-    SEATS.with_borrow_mut(|seats| {
-        if let Some(mine) = seats.iter_mut().find(|mine| Arc::ptr_eq(&mine.gate, gate)) {
-            if let Some(since) = mine.since.take() {
-                mine.seat.add_busy(since.elapsed());
-            }
-            return mine.seat.clone();
-        }
-        seats.retain(|mine| !mine.gate.is_closed());
-        let seat = Arc::new(Seat::new());
-        seats.push(MySeat { gate: gate.clone(), seat: seat.clone(), since: None, serials: 0..0 });
-        seat
-    })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
