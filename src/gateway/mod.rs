@@ -12,6 +12,7 @@ mod target;
 mod near;
 mod matching;
 pub mod export;
+pub mod configuration;
 
 use std::sync::Arc;
 
@@ -65,5 +66,6 @@ pub fn endpoints(gateway: &Arc<Gateway>) -> Vec<Endpoint> {
     let mut endpoints = routes::endpoints();
     endpoints.push(reading::endpoint(gateway));
     endpoints.push(matching::endpoint(gateway));
+    endpoints.extend(configuration::endpoints());
     endpoints
 }

@@ -117,7 +117,7 @@ fn auth_fields() -> Vec<Field> {
 }
 
 /// Whether what is said of a kind of authentication is said of the one that it is for.
-fn check_auth(body: &Map<String, Value>) -> Result<()> {
+pub(super) fn check_auth(body: &Map<String, Value>) -> Result<()> {
     let Some(Value::Object(auth)) = body.get("auth") else { return Ok(()) };
     let kind = auth.get("type").and_then(Value::as_str).unwrap_or_default();
     let is_meant = |name: &str| match name {
