@@ -15,6 +15,7 @@ pub mod http;
 pub mod resource;
 pub mod jobs;
 pub mod secret;
+pub mod outgoing;
 pub mod identity;
 pub mod telemetry;
 pub mod gateway;

@@ -27,3 +27,4 @@ mod openapi;
 mod telemetry;
 mod gateway;
 mod entities;
+mod webhooks;

@@ -118,51 +118,22 @@ FOR EACH ROW EXECUTE FUNCTION ops.touch();
 
 SELECT telemetry.audit('gateway.routes', noise => '{path_shape}');
 
--- Servers keep the enabled routes in memory, and listen here for which of them to read again. A notification holds 8,000
--- bytes, so 200 ids; of more changes than anybody would read one by one, it is only said that there were some.
+-- Servers keep the routes in memory, and listen here for when to read what has changed. It is not said what: a notification
+-- is too short for it, and a transaction of several would be read by halves. However many statements there are in one, it
+-- is said once.
 CREATE FUNCTION gateway.notify_routes()
 RETURNS trigger
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    ids uuid[];
 BEGIN
-    IF TG_OP = 'INSERT' THEN
-        ids := ARRAY(SELECT id FROM new_rows LIMIT 5001);
-    ELSIF TG_OP = 'UPDATE' THEN
-        ids := ARRAY(SELECT id FROM old_rows UNION SELECT id FROM new_rows LIMIT 5001);
-    ELSIF TG_OP = 'DELETE' THEN
-        ids := ARRAY(SELECT id FROM old_rows LIMIT 5001);
-    END IF;
-    IF TG_OP = 'TRUNCATE' OR cardinality(ids) > 5000 THEN
-        PERFORM pg_notify('mainstay_routes', '*');
-    ELSE
-        PERFORM pg_notify('mainstay_routes', array_to_string(ids[first:first + 199], ','))
-        FROM generate_series(1, cardinality(ids), 200) AS first;
-    END IF;
+    PERFORM pg_notify('mainstay_routes', '');
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION gateway.notify_routes() IS 'AFTER each statement: tells all servers which routes to read again';
+COMMENT ON FUNCTION gateway.notify_routes() IS 'AFTER each statement: tells all servers that routes have changed';
 
-CREATE TRIGGER notify_of_insert
-AFTER INSERT ON gateway.routes
-REFERENCING NEW TABLE AS new_rows
-FOR EACH STATEMENT EXECUTE FUNCTION gateway.notify_routes();
-
-CREATE TRIGGER notify_of_update
-AFTER UPDATE ON gateway.routes
-REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-FOR EACH STATEMENT EXECUTE FUNCTION gateway.notify_routes();
-
-CREATE TRIGGER notify_of_delete
-AFTER DELETE ON gateway.routes
-REFERENCING OLD TABLE AS old_rows
-FOR EACH STATEMENT EXECUTE FUNCTION gateway.notify_routes();
-
-CREATE TRIGGER notify_of_truncate
-AFTER TRUNCATE ON gateway.routes
+CREATE TRIGGER notify_of_change
+AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON gateway.routes
 FOR EACH STATEMENT EXECUTE FUNCTION gateway.notify_routes();
 
 -- Written once and never changed, as the logs are; whoever made one stays known when they are gone.

@@ -6,8 +6,9 @@ use super::{forms, pattern};
 use crate::error::{Code, Error, Result};
 use crate::fields::{Field, Form, boolean, choice, integer, map, object, record, set, text};
 use crate::http::{Endpoint, Permission, Role};
-use crate::resource::{Resource, Rule};
+use crate::resource::{Resource, Rule, with_common};
 use crate::sql;
+use crate::sql::Query;
 
 pub(super) const READ: Permission = Permission::new("read:routes", Role::Viewer);
 pub(super) const WRITE: Permission = Permission::new("write:routes", Role::User);
@@ -18,7 +19,7 @@ pub(super) const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", 
 /// Headers that a route may set.
 const HEADERS_MAX: usize = 50;
 
-const RULES: &[Rule] = &[
+pub(super) const RULES: &[Rule] = &[
     Rule::new("routes_name_is_unique", "name", "is another route's"),
     Rule::new("routes_name_has_1_to_255_characters", "name", "must have 1 to 255 characters"),
     Rule::new("routes_path_starts_with_slash", "path", "must start with /"),
@@ -43,7 +44,10 @@ const RULES: &[Rule] = &[
     Rule::new("routes_options_has_the_path_once", "path", "is that of another enabled route that takes OPTIONS"),
 ];
 
-fn fields() -> Vec<Field> {
+/// What reads them, for this resource and for whoever else shows them.
+pub(super) const SELECT: Query = sql!("gateway/routes/select");
+
+pub(super) fn fields() -> Vec<Field> {
     vec![
         text("name").required().form(Form::LINE).help("What people and configurations call it; unique."),
         text("path").required().max(pattern::LENGTH_MAX).form(forms::PATH).help(
@@ -141,8 +145,13 @@ fn routes() -> Resource {
         delete: Some(sql!("gateway/routes/delete")),
         rules: RULES,
         prepare: Some(Box::new(|_, _, body| check_auth(body))),
-        ..Resource::new("gateway.routes", "routes", "route", sql!("gateway/routes/select"), READ, WRITE)
+        ..Resource::new("gateway.routes", "routes", "route", SELECT, READ, WRITE)
     }
+}
+
+/// The fields of a route as replies show it.
+pub(super) fn shown_fields() -> Vec<Field> {
+    with_common(fields())
 }
 
 pub(super) fn endpoints() -> Vec<Endpoint> {

@@ -1,6 +1,7 @@
 //! `POST /api/batch`: several operations in one transaction, all or nothing.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
@@ -116,6 +117,9 @@ impl Parts<'_> {
             outer: Some(transaction),
             timing: self.timing,
             body_hash: [0; 32],
+            arrival: Instant::now(),
+            may_wait: false,
+            wait: None,
         };
         (endpoint.handler)(&mut call)
     }

@@ -18,6 +18,7 @@ use super::query::Query;
 use super::reply::Reply;
 use super::router::PathValues;
 use super::service::Service;
+use super::waiting::{Bell, Wait};
 use crate::db::{Purpose, Session, Statements, Transaction, TransactionOptions};
 use crate::error::{Code, Error, Result};
 use crate::fields;
@@ -68,6 +69,11 @@ pub struct Call<'a, 't> {
     pub(super) timing: &'a Timing,
     /// What an `Idempotency-Key` stands for; made from the body when it is read.
     pub(super) body_hash: [u8; 32],
+    /// When the request came, however often it has been handled since.
+    pub arrival: Instant,
+    pub(super) may_wait: bool,
+    /// What the request is to wait for, instead of being answered.
+    pub(super) wait: Option<Wait>,
 }
 
 impl<'a> Call<'a, '_> {
@@ -101,6 +107,14 @@ impl<'a> Call<'a, '_> {
     /// Who acts, for the statements that write.
     pub fn actor(&self) -> String {
         actor(self.caller.as_deref(), &self.request_id, self.address, &self.user_agent)
+    }
+
+    /// Lets the request wait until the bell has rung more often than `seen`, or until the given time, and be handled again
+    /// then. What the handler answers is sent only if it may not wait: the time is over, or the server stops.
+    pub fn wait_for(&mut self, bell: &Arc<Bell>, seen: u64, until: Instant) {
+        if self.may_wait && Instant::now() < until {
+            self.wait = Some(Wait { bell: bell.clone(), seen, until });
+        }
     }
 
     /// The body, which must be JSON.

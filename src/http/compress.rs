@@ -6,13 +6,15 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 /// Shorter bodies fit into a packet anyway.
-const BYTES_MIN: usize = 1024;
+pub const BYTES_MIN: usize = 1024;
 
-/// The body, compressed, if the client accepts that and it is long enough.
-pub fn gzip(accepted: Option<&str>, body: &[u8]) -> Option<Vec<u8>> {
-    if body.len() < BYTES_MIN || !accepts_gzip(accepted?) {
-        return None;
-    }
+/// Whether a body of this length is worth it, and the client accepts it.
+pub fn is_wanted(accepted: Option<&str>, length: usize) -> bool {
+    length >= BYTES_MIN && accepted.is_some_and(accepts_gzip)
+}
+
+/// The body, compressed.
+pub fn gzip(body: &[u8]) -> Option<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::fast());
     encoder.write_all(body).and_then(|()| encoder.finish()).ok()
 }

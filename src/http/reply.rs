@@ -1,9 +1,11 @@
 //! What a handler answers, and how an error looks.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::shared::SharedBody;
 use crate::error::{Code, Error};
 use crate::request_id::RequestId;
 
@@ -14,6 +16,8 @@ pub enum Body {
     Json(String),
     /// Something else, with its type.
     Text(&'static str, String),
+    /// What other replies have too.
+    Shared(Arc<SharedBody>),
 }
 
 /// A reply: status, headers beside those that every reply has, and a body.
@@ -50,6 +54,10 @@ impl Reply {
     pub fn header(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Reply {
         self.headers.push((name, value.into()));
         self
+    }
+
+    pub fn shared(body: Arc<SharedBody>) -> Reply {
+        Reply::new(200, Body::Shared(body))
     }
 
     /// With what may be kept of it, as its body may not.

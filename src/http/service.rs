@@ -4,22 +4,23 @@ use std::io;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use tiny_http::{Header, Method, Request, Response};
+use tiny_http::{Method, Request};
 
 use super::call::{Call, Source, Timing};
 use super::caller::Caller;
 use super::client::client;
-use super::compress;
 use super::cors::Cors;
 use super::endpoint::{Access, Endpoint, Limit, Verb};
 use super::log::{Exchange, log_error};
 use super::query::Query;
 use super::rate_limit::{RateLimits, Rates, Who};
-use super::reply::{Body, Reply};
+use super::reply::Reply;
 use super::router::Router;
+use super::send::send;
 use super::traffic::Traffic;
+use super::waiting::{Bell, Due, FULL_PAUSE, NoWait, Wait};
 use crate::config::Networks;
 use crate::db::Database;
 use crate::error::{Code, Error, Result};
@@ -65,6 +66,26 @@ pub struct Service {
 
 /// Longer user agents are cut.
 const USER_AGENT_MAX: usize = 512;
+/// What the log and the figures say of a request that waited until its client went away, as nginx does. Nobody is sent it.
+const CLIENT_GONE: u16 = 499;
+
+/// A request on its way through the service.
+pub(super) struct Visit {
+    request: Request,
+    exchange: Exchange,
+    timing: Timing,
+    start: Instant,
+    /// Whether it may be put aside until something has happened.
+    may_wait: bool,
+    /// Whether it has been handled before.
+    has_waited: bool,
+}
+
+impl Visit {
+    pub(super) fn is_client_gone(&self) -> bool {
+        self.request.is_client_gone()
+    }
+}
 
 impl Service {
     pub fn new(options: ServiceOptions) -> Result<Service> {
@@ -100,25 +121,69 @@ impl Service {
     }
 
     /// Answers a request. A panic is this request's failure, and nobody else's.
-    pub fn handle(&self, mut request: Request) {
-        let start = Instant::now();
+    pub fn handle(&self, request: Request) {
         self.traffic.begin();
         let request_id = RequestId::new(request.header("X-Request-Id"));
-        let address = client(&self.proxies, &request);
-        let timing = Timing::default();
-        let mut exchange = Exchange::new(request_id, address, request.method());
+        let mut exchange = Exchange::new(request_id, client(&self.proxies, &request), request.method());
         if self.observer.is_some() {
             exchange.user_agent = user_agent(&request);
         }
-        let answer = AssertUnwindSafe(|| self.answer(&mut request, address, &timing, &mut exchange));
-        let result = catch_unwind(answer).unwrap_or_else(|panic| Err(Error::internal(panic_message(&*panic))));
+        let (timing, start) = (Timing::default(), Instant::now());
+        self.proceed(Visit { request, exchange, timing, start, may_wait: true, has_waited: false });
+    }
+
+    /// Goes on with requests that have waited at a bell, until it is closed and nobody waits any more.
+    pub fn attend(&self, bell: &Bell) {
+        while let Some(due) = bell.next() {
+            self.traffic.resume();
+            match due {
+                Due::Again(visit) => self.proceed(*visit),
+                Due::Gone(visit) => {
+                    let Visit { request, mut exchange, start, .. } = *visit;
+                    drop(request);
+                    exchange.status = CLIENT_GONE;
+                    self.conclude(exchange, Ok(0), start);
+                }
+            }
+        }
+    }
+
+    /// Answers a request, or lets it wait.
+    fn proceed(&self, mut visit: Visit) {
+        let result = loop {
+            let answer = AssertUnwindSafe(|| self.answer(&mut visit));
+            let result = catch_unwind(answer).unwrap_or_else(|panic| Err(Error::internal(panic_message(&*panic))));
+            let wait = match result {
+                Ok((_, Some(wait))) => wait,
+                result => break result.map(|(reply, _)| reply),
+            };
+            visit.has_waited = true;
+            self.traffic.pause();
+            let Err((back, reason)) = wait.bell.park(Box::new(visit), &wait) else { return };
+            self.traffic.resume();
+            visit = *back;
+            match reason {
+                NoWait::Rung => {}
+                NoWait::Closed => visit.may_wait = false,
+                NoWait::Full => {
+                    let message = "as many requests wait here as may; ask without wait= until there is room again";
+                    break Err(Error::new(Code::RateLimitExceeded, message).retry_after(FULL_PAUSE));
+                }
+            }
+        };
+        let Visit { request, mut exchange, timing, start, .. } = visit;
         let reply = result.unwrap_or_else(|error| {
             log_error(&error, &exchange);
-            Reply::problem(&error, &request_id)
+            Reply::problem(&error, &exchange.request_id)
         });
         let reply = self.cors.allow(&request, reply);
         exchange.status = reply.status;
-        let sent = send(request, reply, &request_id, &timing, start);
+        let sent = send(request, reply, &exchange.request_id, &timing, start);
+        self.conclude(exchange, sent, start);
+    }
+
+    /// Counts and writes down what became of a request.
+    fn conclude(&self, mut exchange: Exchange, sent: io::Result<usize>, start: Instant) {
         exchange.finish(sent, start.elapsed());
         self.traffic.end(exchange.place, exchange.status, exchange.duration);
         exchange.log(self.logs_json);
@@ -127,23 +192,21 @@ impl Service {
         }
     }
 
-    fn answer(
-        &self,
-        request: &mut Request,
-        address: Option<IpAddr>,
-        timing: &Timing,
-        exchange: &mut Exchange,
-    ) -> Result<Reply> {
+    /// What the endpoint answers, and what the request should wait for instead, if it should.
+    fn answer(&self, visit: &mut Visit) -> Result<(Reply, Option<Wait>)> {
+        let Visit { request, exchange, timing, start: arrival, may_wait, has_waited } = visit;
+        let address = exchange.address;
         let target = request.target().to_owned();
         let (path, query) = target.split_once('?').unwrap_or((&target, ""));
         if let Some(reply) = self.cors.preflight(request) {
-            return Ok(reply);
+            return Ok((reply, None));
         }
         let verb = Verb::of(request.method());
         let (endpoint, values) = match self.router.find(verb, path) {
             Err(error) if *request.method() == Method::Options && error.code == Code::MethodNotAllowed => {
                 let allow = error.headers.into_iter().find(|(name, _)| *name == "Allow");
-                return Ok(Reply::empty(204).header("Allow", allow.map_or(String::new(), |(_, value)| value)));
+                let allow = allow.map_or(String::new(), |(_, value)| value);
+                return Ok((Reply::empty(204).header("Allow", allow), None));
             }
             result => result?,
         };
@@ -153,7 +216,7 @@ impl Service {
         let caller = self.admit(request, endpoint, address)?;
         timing.auth.set(start.elapsed());
         exchange.caller = caller.clone();
-        if endpoint.limit != Limit::None {
+        if endpoint.limit != Limit::None && !*has_waited {
             // Whoever tries to get in is nobody yet, whatever else they show.
             let who = match endpoint.limit {
                 Limit::Login => Who::address(address),
@@ -176,13 +239,17 @@ impl Service {
             outer: None,
             timing,
             body_hash: [0; 32],
+            arrival: *arrival,
+            may_wait: *may_wait,
+            wait: None,
         };
         if endpoint.verb != Verb::Get && !endpoint.is_write && call.preferences()?.is_trial {
             // Elsewhere a preference may be ignored. Here somebody would think that nothing has happened.
             let message = format!("{} cannot be tried: it does not know Prefer: tx=rollback", endpoint.label);
             return Err(Error::new(Code::MalformedRequest, message));
         }
-        (endpoint.handler)(&mut call)
+        let reply = (endpoint.handler)(&mut call)?;
+        Ok((reply, call.wait.take()))
     }
 
     /// Who is calling. An endpoint for everybody does not care, and does not fail for wrong credentials.
@@ -241,55 +308,4 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     format!("a handler panicked: {}", text.unwrap_or("for no known reason"))
-}
-
-/// Sends a reply, and answers how many bytes its body had.
-fn send(request: Request, reply: Reply, request_id: &RequestId, timing: &Timing, start: Instant) -> io::Result<usize> {
-    let (kind, body) = match reply.body {
-        Body::Empty => (None, Vec::new()),
-        Body::Json(text) => (Some("application/json"), text.into_bytes()),
-        Body::Text(kind, text) => (Some(kind), text.into_bytes()),
-    };
-    let compressed = compress::gzip(request.header("Accept-Encoding"), &body);
-    let is_compressed = compressed.is_some();
-    let body = compressed.unwrap_or(body);
-    let length = body.len();
-    let has_body = kind.is_some();
-    let mut headers: Vec<Header> = Vec::with_capacity(8 + reply.headers.len());
-    let mut add = |name: &str, value: &str| headers.extend(Header::from_bytes(name, value));
-    if let Some(kind) = kind {
-        add("Content-Type", kind);
-        add("X-Content-Type-Options", "nosniff");
-    }
-    if is_compressed {
-        add("Content-Encoding", "gzip");
-    }
-    if length >= 1024 {
-        add("Vary", "Accept-Encoding");
-    }
-    for (name, value) in &reply.headers {
-        add(name, value);
-    }
-    if !reply.headers.iter().any(|(name, _)| *name == "Cache-Control") {
-        add("Cache-Control", "no-store");
-    }
-    add("X-Request-Id", request_id.as_str());
-    add("Server-Timing", &server_timing(timing, start.elapsed()));
-    let data_length = if has_body || reply.status >= 200 { Some(length) } else { None };
-    let response = Response::new(reply.status.into(), headers, io::Cursor::new(body), data_length, None);
-    // All of it is here already: whoever reads it may know how long it is.
-    let response = response.with_chunked_threshold(usize::MAX);
-    request.respond(response).map(|()| length)
-}
-
-fn server_timing(timing: &Timing, total: Duration) -> String {
-    let ms = |time: Duration| time.as_secs_f64() * 1000.0;
-    // The time in the pool is not time in the database, though it passes meanwhile.
-    format!(
-        "auth;dur={:.3}, pool;dur={:.3}, db;dur={:.3}, total;dur={:.3}",
-        ms(timing.auth.get()),
-        ms(timing.pool.get()),
-        ms(timing.database.get()),
-        ms(total)
-    )
 }

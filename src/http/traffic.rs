@@ -25,6 +25,7 @@ struct Counts {
 pub struct Traffic {
     by_endpoint: Vec<Counts>,
     running: AtomicU64,
+    waiting: AtomicU64,
 }
 
 impl Traffic {
@@ -36,10 +37,25 @@ impl Traffic {
             times: Histogram::new(LATENCY_BOUNDS),
         };
         let of = endpoints.iter().map(|endpoint| counts(endpoint.verb.name(), &endpoint.path));
-        Traffic { by_endpoint: of.chain([counts(NOWHERE, NOWHERE)]).collect(), running: AtomicU64::new(0) }
+        Traffic {
+            by_endpoint: of.chain([counts(NOWHERE, NOWHERE)]).collect(),
+            running: AtomicU64::new(0),
+            waiting: AtomicU64::new(0),
+        }
     }
 
     pub(super) fn begin(&self) {
+        self.running.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A request waits, and has no thread.
+    pub(super) fn pause(&self) {
+        self.running.fetch_sub(1, Ordering::Relaxed);
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn resume(&self) {
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
         self.running.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -77,5 +93,8 @@ impl Traffic {
         }
         let running = self.running.load(Ordering::Relaxed);
         text.one("mainstay_http_requests_running", Family::Gauge, "Requests that are being answered.", running as f64);
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        let help = "Requests that wait for a change, without a thread.";
+        text.one("mainstay_http_requests_waiting", Family::Gauge, help, waiting as f64);
     }
 }

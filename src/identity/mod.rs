@@ -34,8 +34,8 @@ use password::Passwords;
 use strangers::Strangers;
 use token::Tokens;
 
-/// The channels on which the database says that a caller has changed.
-pub const CHANNELS: &[&str] = &["mainstay_callers"];
+/// The channel on which the database says that a caller has changed.
+pub const CHANNEL: &str = "mainstay_callers";
 
 /// Everything that identity keeps while the server runs.
 pub struct Identity {

@@ -4,31 +4,27 @@ use std::time::Duration;
 
 use postgres::Client;
 
+use super::table::Domains;
 use crate::config::Config;
 use crate::db::{Database, Dialer, Purpose, Which};
 use crate::entities::{self, Entities};
 use crate::error::{Error, Result};
 use crate::identity::first;
 use crate::migrate::{self, Event, Migrations, Options};
-use crate::ops::{Health, Progress};
+use crate::ops::Progress;
 
 /// The first and the longest pause between attempts to reach the database.
 const RETRY_MIN: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(2);
 
-/// How the database is to be.
-pub(super) struct Declared {
-    pub migrations: Migrations,
-    pub entities: Entities,
-}
-
 /// Waits for the database and brings it to the version of this program, or sees whether it is there; answers whether the
 /// server is ready, and not to stop.
-pub(super) fn prepare(config: &Config, database: &Database, declared: &Declared, health: &Health) -> bool {
+pub(super) fn prepare(config: &Config, database: &Database, migrations: &Migrations, domains: &Domains) -> bool {
+    let health = &domains.health;
     let mut pause = RETRY_MIN;
     let mut last = String::new();
     loop {
-        let error = match try_prepare(config, database, declared, health) {
+        let error = match try_prepare(config, database, migrations, domains) {
             Ok(()) => return true,
             Err(error) => error,
         };
@@ -45,17 +41,18 @@ pub(super) fn prepare(config: &Config, database: &Database, declared: &Declared,
     }
 }
 
-fn try_prepare(config: &Config, database: &Database, declared: &Declared, health: &Health) -> Result<()> {
+fn try_prepare(config: &Config, database: &Database, migrations: &Migrations, domains: &Domains) -> Result<()> {
+    let health = &domains.health;
     let options = [("timezone", "UTC".to_owned()), ("statement_timeout", "0".to_owned())];
     let dialer = Dialer::new(database.address(), "mainstay/migrate", &options, config.duration("DB_CONNECT_TIMEOUT"))?;
     let mut client = dialer.dial_unguarded()?;
     if config.auto_migrates() {
         health.set(Progress::Migrating);
-        let outcome = migrate::migrate(&mut client, &declared.migrations, &Options::default(), &mut log_event)?;
+        let outcome = migrate::migrate(&mut client, migrations, &Options::default(), &mut log_event)?;
         let version = outcome.version.map_or("none".to_owned(), |version| version.to_string());
         log::info!("the database is at version {version}");
     } else {
-        let status = migrate::status(&mut client, &declared.migrations)?;
+        let status = migrate::status(&mut client, migrations)?;
         health.set_pending_migrations(status.pending as u32);
         if status.pending > 0 || !status.problems.is_empty() {
             let count = status.pending;
@@ -64,9 +61,13 @@ fn try_prepare(config: &Config, database: &Database, declared: &Declared, health
             )));
         }
     }
-    prepare_entities(config, &mut client, &declared.entities)?;
+    prepare_entities(config, &mut client, &domains.entities)?;
     let purpose = Purpose { what: "first start", request: None };
-    first::ensure(config, &mut database.session(Which::Background, purpose)?)?;
+    let mut session = database.session(Which::Background, purpose)?;
+    // With another key nothing could be delivered, and what is sealed from now on could not be opened by the others.
+    domains.webhooks.check_secrets(&mut session)?;
+    first::ensure(config, &mut session)?;
+    drop(session);
     health.set_pending_migrations(0);
     health.set(Progress::Ready);
     log::info!("ready");

@@ -7,30 +7,34 @@ use std::time::{Duration, Instant};
 
 use tiny_http::{ConfigListenAddr, Limits, Server, ServerConfig};
 
-use super::prepare::{Declared, prepare};
-use super::table::{self, endpoints};
+use super::prepare::prepare;
+use super::table::{Domains, endpoints};
 use crate::config::{Address, Config, Networks};
-use crate::db::{Database, Dialer, Listener};
+use crate::db::{Database, Dialer, Heard, Listener};
 use crate::entities::Entities;
 use crate::error::{Error, Result};
+use crate::gateway::webhooks::{self, Deliverer};
+use crate::gateway::{self, Gateway};
 use crate::http::{Cors, Exchange, Observer, Rates, Service, ServiceOptions};
-use crate::identity::{self, Identity};
-use crate::jobs::Jobs;
+use crate::identity;
 use crate::migrate::Source;
-use crate::ops::Health;
 use crate::telemetry::{Recorder, RecorderOptions};
 
 /// Fewer threads are not worth saving.
 const THREADS_MIN: u32 = 16;
+/// Threads that answer requests which have waited: more than one, so that a client that is slow to take its answer keeps
+/// nobody else from theirs.
+const ATTENDANTS: u32 = 4;
 
 /// A server, until it is stopped.
 pub struct Running {
     server: Arc<Server>,
     service: Arc<Service>,
-    health: Arc<Health>,
+    domains: Arc<Domains>,
     threads: Vec<JoinHandle<()>>,
     listener: Listener,
     recorder: Option<Arc<Recorder>>,
+    deliverer: Arc<Deliverer>,
 }
 
 impl Running {
@@ -39,14 +43,12 @@ impl Running {
         let start = Instant::now();
         let database = Database::open(config, address)?;
         let migrations = Source::configured(config).read()?;
-        let entities = Entities::configured(config)?;
-        let health = Arc::new(Health::new(database.clone(), config.boolean("DB_HEALTH_CHECK_ENABLED") != Some(false)));
-        let identity = Identity::new(config, database.clone())?;
+        let domains = Arc::new(Domains::new(config, &database, Entities::configured(config)?)?);
         let recorder = start_recorder(config, &database)?;
-        let jobs = Arc::new(Jobs::new(table::jobs(config, &health, &entities)));
+        let deliverer = Arc::new(Deliverer::start(domains.webhooks.clone(), database.clone())?);
         let service = Arc::new(Service::new(ServiceOptions {
-            endpoints: endpoints(config, &identity, &health, &jobs, recorder.as_ref(), &entities),
-            admission: identity::admission(&identity),
+            endpoints: endpoints(config, &domains, recorder.as_ref(), Some(&deliverer)),
+            admission: identity::admission(&domains.identity),
             rates: Rates { general: config.integer("RATE_LIMIT"), login: config.integer("RATE_LIMIT_LOGIN") },
             proxies: Networks::parse(config.text("TRUSTED_PROXIES").unwrap_or_default()).map_err(Error::internal)?,
             cors: Cors::new(config.text("CORS_ORIGINS").unwrap_or_default()),
@@ -57,23 +59,27 @@ impl Running {
             database: database.clone(),
         })?);
         let dialer = Dialer::new(address, "mainstay/listen", &[], config.duration("DB_CONNECT_TIMEOUT"))?;
-        let listener = Listener::start(dialer, identity::CHANNELS, move |heard| identity.hear(heard))?;
+        let (hearing, delivering) = (domains.clone(), deliverer.clone());
+        let listener = Listener::start(dialer, CHANNELS, move |heard| hear(heard, &hearing, &delivering))?;
         let server = Arc::new(listen(config)?);
         let mut threads = start_threads(config, &database, &server, &service)?;
+        let serving = threads.len();
+        threads.extend(start_gateway(&domains.gateway, &service)?);
         log::info!(
             "listening on http://{} with {} threads, in {} ms",
             server.server_addr(),
-            threads.len(),
+            serving,
             start.elapsed().as_millis()
         );
-        let (config, preparing) = (config.clone(), health.clone());
+        let (config, working, delivering) = (config.clone(), domains.clone(), deliverer.clone());
         let prepare_and_work = move || {
-            if prepare(&config, &database, &Declared { migrations, entities }, &preparing) {
-                jobs.run(&database, |time| preparing.wait_for_stop(time));
+            if prepare(&config, &database, &migrations, &working) {
+                delivering.begin();
+                working.jobs.run(&database, |time| working.health.wait_for_stop(time));
             }
         };
         threads.push(spawn("background", prepare_and_work)?);
-        Ok(Running { server, service, health, threads, listener, recorder })
+        Ok(Running { server, service, domains, threads, listener, recorder, deliverer })
     }
 
     /// Where it listens.
@@ -92,7 +98,9 @@ impl Running {
 
     /// Stops: no new requests, those that run may finish within `time`, then everything else.
     pub fn stop(self, time: Duration) {
-        self.health.stop();
+        self.domains.health.stop();
+        // Those who wait for a change are answered now, as nobody else would do it in time.
+        self.domains.gateway.stop();
         let cut = self.server.shutdown(time);
         if cut > 0 {
             log::warn!("{cut} requests were cut: they took longer than SHUTDOWN_TIMEOUT");
@@ -102,10 +110,39 @@ impl Running {
             let _ = thread.join();
         }
         drop(self.listener);
+        self.deliverer.stop();
         // Nobody calls any more: what has been noted is written.
         drop(self.service);
         drop(self.recorder);
     }
+}
+
+/// What the database is listened to for.
+const CHANNELS: &[&str] = &[identity::CHANNEL, gateway::CHANNEL, webhooks::CHANNEL];
+
+/// Tells what the database says to whom it concerns.
+fn hear(heard: Heard<'_>, domains: &Domains, deliverer: &Deliverer) {
+    match heard {
+        Heard::Said { channel: gateway::CHANNEL, .. } => domains.gateway.hear(heard),
+        Heard::Said { channel: webhooks::CHANNEL, .. } => deliverer.hear(heard),
+        Heard::Said { .. } => domains.identity.hear(heard),
+        Heard::Listening | Heard::Lost => {
+            domains.identity.hear(heard);
+            domains.gateway.hear(heard);
+            deliverer.hear(heard);
+        }
+    }
+}
+
+/// The thread that keeps the routes in memory right, and those that answer who has waited for a change.
+fn start_gateway(gateway: &Arc<Gateway>, service: &Arc<Service>) -> Result<Vec<JoinHandle<()>>> {
+    let keeping = gateway.clone();
+    let mut threads = vec![spawn("routes", move || keeping.keep())?];
+    for index in 0..ATTENDANTS {
+        let (gateway, service) = (gateway.clone(), service.clone());
+        threads.push(spawn(&format!("waiting-{index}"), move || service.attend(gateway.bell()))?);
+    }
+    Ok(threads)
 }
 
 /// What is to be recorded of requests, if anything is.

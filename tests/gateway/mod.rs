@@ -3,6 +3,10 @@
 mod routes;
 mod conflicts;
 mod search;
+mod snapshot;
+mod waiting;
+mod matching;
+mod exports;
 
 use serde_json::{Value, json};
 

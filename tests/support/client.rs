@@ -69,6 +69,11 @@ impl Client {
     /// Sends a request to a server that may be gone, or go before it takes the request: then there is no answer. One that
     /// breaks off is a failure.
     pub fn ask(&self, method: &str, path: &str, body: Option<&[u8]>) -> Option<Answer> {
+        self.begin(method, path, body)?.answer()
+    }
+
+    /// Sends a request, whose reply is read later; none if the server is gone.
+    pub fn begin(&self, method: &str, path: &str, body: Option<&[u8]>) -> Option<Asked> {
         let mut head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
         for (name, value) in &self.headers {
             head += &format!("{name}: {value}\r\n");
@@ -85,11 +90,25 @@ impl Client {
         let bytes = [head.as_bytes(), body.unwrap_or_default()].concat();
         // A server may refuse a request before it has all of it; its reply says why.
         let _ = stream.write_all(&bytes);
+        Some(Asked { stream, is_head: method == "HEAD" })
+    }
+}
+
+/// A request that has been sent. Whoever drops it goes away.
+#[derive(Debug)]
+pub struct Asked {
+    stream: TcpStream,
+    is_head: bool,
+}
+
+impl Asked {
+    /// The reply, as soon as there is one; none if the server is gone.
+    pub fn answer(mut self) -> Option<Answer> {
         let mut reply = Vec::new();
-        let _ = stream.read_to_end(&mut reply);
+        let _ = self.stream.read_to_end(&mut reply);
         let answer = (!reply.is_empty()).then(|| Answer::parse(&reply))?;
-        if let Some(length) = answer.header("Content-Length").filter(|_| method != "HEAD" && answer.status != 304) {
-            assert_eq!(length, answer.body.len().to_string(), "the reply to {method} {path} broke off");
+        if let Some(length) = answer.header("Content-Length").filter(|_| !self.is_head && answer.status != 304) {
+            assert_eq!(length, answer.body.len().to_string(), "the reply broke off");
         }
         Some(answer)
     }

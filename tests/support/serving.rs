@@ -56,6 +56,11 @@ impl Serving {
         ([127, 0, 0, 1], self.port).into()
     }
 
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has logged so far.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
@@ -74,6 +79,11 @@ impl Serving {
 
     pub fn wait_until_ready(&self) {
         wait_for("the server is ready", PATIENCE, || (self.get("/ready").0 == 200).then_some(()));
+    }
+
+    /// Sends it a signal that does not end it.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Ends it with a signal; its exit code, or -1 if it had none, and all that it has logged.

@@ -109,6 +109,12 @@ impl Request {
         self.live().connection.peer.as_ref()
     }
 
+    /// Whether the client has gone away, as far as can be seen without waiting: it has closed the connection, or its side
+    /// of it. A program that keeps a request for longer asks now and then, and drops it when nobody waits any more.
+    pub fn is_client_gone(&self) -> bool {
+        self.live().connection.is_client_gone()
+    }
+
     /// The body.
     ///
     /// Up to [`Limits::body_buffer_bytes`](crate::Limits::body_buffer_bytes) of it have come before the program gets the request, so reading does not

@@ -1,0 +1,7 @@
+-- How many routes there are in this transaction's view of them, and the oldest transaction that it does not see the end
+-- of: whatever changes later is done by that one or by a later one.
+SELECT
+    count(*) AS count,
+    -- A row knows the last 32 bits of its transaction.
+    (pg_snapshot_xmin(pg_current_snapshot())::text::bigint & 4294967295)::text AS horizon
+FROM gateway.routes

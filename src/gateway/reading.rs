@@ -1,0 +1,100 @@
+//! `GET /api/routes/snapshot`: the routes as a gateway reads them, all at once, and again as soon as they change.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::Gateway;
+use super::routes::{READ, shown_fields};
+use crate::config::{Kind, Value};
+use crate::error::{Code, Error, Result};
+use crate::fields::object_schema;
+use crate::http::{Access, Call, Endpoint, Limit, Output, Parameter, Reply, get};
+
+/// How long a request may wait: less than most proxies do for an answer.
+const WAIT_MAX: Duration = Duration::from_secs(55);
+
+/// What the request asks for.
+struct Wanted {
+    wait: Option<Duration>,
+    etag: Option<String>,
+}
+
+pub(super) fn endpoint(gateway: &Arc<Gateway>) -> Endpoint {
+    let gateway = gateway.clone();
+    let output = json!({
+        "type": "object",
+        "description": "All enabled routes, in the order in which they are tried.",
+        "required": ["etag", "routes"],
+        "properties": {
+            "etag": { "type": "string", "description": "Names this configuration, as the header ETag does." },
+            "routes": { "type": "array", "items": object_schema(&shown_fields(), None) },
+        },
+        "additionalProperties": false,
+    });
+    get("/api/routes/snapshot", Access::Permission(READ), move |call| read(&gateway, call))
+        .summary("Read all enabled routes, as a gateway does")
+        .parameters(parameters())
+        .answers(200, Output::Json(output))
+        .named("", "RouteSnapshot")
+        .also(304, Output::Nothing)
+        // A fleet of gateways may share a key, and all of them come at once when something has changed.
+        .limit(Limit::None)
+        .fails(&[Code::RateLimitExceeded])
+}
+
+fn parameters() -> Vec<Parameter> {
+    let parameter = |name: &str, help: &str, pattern: &str| Parameter {
+        name: name.to_owned(),
+        help: help.to_owned(),
+        schema: json!({ "type": "string", "pattern": pattern }),
+    };
+    vec![
+        parameter(
+            "wait",
+            "How long to wait for a change, if the client has the configuration already: 30s; at most 55s.",
+            "^[1-9][0-9]{0,3}ms$|^([1-9]|[1-4][0-9]|5[0-5])s$",
+        ),
+        parameter("etag", "What the client has, as If-None-Match says it too.", "^[0-9a-f]{32}$"),
+    ]
+}
+
+fn read(gateway: &Gateway, call: &mut Call<'_, '_>) -> Result<Reply> {
+    let wanted = wanted(call)?;
+    let bell = &gateway.memory.bell;
+    // Before the routes are looked at: a change behind the look is one that the bell has rung for since.
+    let seen = bell.count();
+    let snapshot = gateway.snapshot()?;
+    let etag = format!("\"{}\"", snapshot.etag);
+    let is_known = wanted.etag.is_some_and(|known| known.split(',').any(|known| is_same(known, &snapshot.etag)));
+    let reply = match is_known {
+        true => Reply::empty(304),
+        false => Reply::shared(snapshot.body()),
+    };
+    if let (true, Some(wait)) = (is_known, wanted.wait) {
+        call.wait_for(bell, seen, call.arrival + wait);
+    }
+    Ok(reply.header("ETag", etag).header("Cache-Control", "private, no-cache"))
+}
+
+fn wanted(call: &Call<'_, '_>) -> Result<Wanted> {
+    let malformed = |message: String| Error::new(Code::MalformedRequest, message);
+    if let Some((name, _)) = call.query.iter().find(|(name, _)| !["wait", "etag"].contains(name)) {
+        return Err(malformed(format!("{name} is not known here; there are wait and etag")));
+    }
+    let header = call.header("If-None-Match").map(str::to_owned);
+    let etag = call.query.one("etag")?.map(str::to_owned).or(header);
+    let wait = match call.query.one("wait")?.map(|text| Kind::Duration.parse(text)) {
+        None => None,
+        Some(Ok(Value::Duration(wait))) if wait <= WAIT_MAX => Some(wait),
+        Some(_) => return Err(malformed("wait must be a time of at most 55s, like 30s or 500ms".to_owned())),
+    };
+    Ok(Wanted { wait, etag })
+}
+
+/// Whether a tag that the client has is this one: in quotation marks or without, weak or strong.
+fn is_same(known: &str, etag: &str) -> bool {
+    let known = known.trim();
+    known == "*" || known.strip_prefix("W/").unwrap_or(known).trim_matches('"') == etag
+}
