@@ -24,13 +24,17 @@ $(MAINSTAY): FORCE
 	@cargo build --quiet --locked --bin mainstay
 FORCE:
 
-check: postgresql ## Everything that must hold: format, lints, documentation, tests
+# The gateways into which the tests load what is exported for them.
+gateways:
+	@etc/install-gateways
+
+check: postgresql gateways ## Everything that must hold: format, lints, documentation, tests
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 	$(MAKE) test
 
-test: postgresql ## Run all tests
+test: postgresql gateways ## Run all tests
 	cargo test --workspace --locked
 
 migrate: $(MAINSTAY) ## Apply all migrations that are pending
@@ -131,5 +135,5 @@ fuzz-http: ## Fuzz the HTTP reader for FUZZ_SECONDS (needs cargo-fuzz: make setu
 	cd $(HTTP)/fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run reader -- \
 		-max_total_time=$(FUZZ_SECONDS) -max_len=2048 -dict=http.dict -print_final_stats=1
 
-.PHONY: help run setup postgresql check test migrate migrate-status migrate-create migrate-rollback db-start db-stop \
+.PHONY: help run setup postgresql gateways check test migrate migrate-status migrate-create migrate-rollback db-start db-stop \
 	db-reset db-seed db-psql install uninstall bench-http bench-migrate bench-db test-api bench-api soak fuzz-http FORCE

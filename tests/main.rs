@@ -28,3 +28,4 @@ mod telemetry;
 mod templates;
 mod devx;
 mod gateway;
+mod webhooks;

@@ -5,10 +5,12 @@
 mod config;
 mod database;
 mod document;
+mod gateway;
 mod identity;
 mod migrate;
 mod ops;
 mod parse;
+mod webhook;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -225,6 +227,30 @@ pub const COMMANDS: &[Command] = &[
         arguments: &["KEY"],
         flags: &[option("overlap", "TIME", "How long the old key goes on working: 1h."), JSON],
         ..command("key rotate", "Replace an API key by a new one, shown this once.", identity::rotate_key)
+    },
+    Command {
+        flags: &[
+            option("port", "PORT", "The port to listen on, on this machine alone: 9000."),
+            option("secret", "SECRET", "What events are signed with, whsec_…; the seed's, unless it is said."),
+            option("fail-rate", "RATE", "How many of the answers are failures, from 0 to 1: 0."),
+            option("delay", "TIME", "How long each answer takes: 0s."),
+            JSON,
+        ],
+        details: "The server that sends needs WEBHOOK_ALLOW_HTTP=true and WEBHOOK_ALLOW_PRIVATE=127.0.0.1 for it.",
+        ..command(
+            "webhook listen",
+            "Print the events that arrive here, and whether their signatures are right.",
+            webhook::listen,
+        )
+    },
+    Command {
+        flags: &[
+            option("format", "FORMAT", "For which gateway: nginx, haproxy, caddy, traefik, envoy or kong."),
+            option("port", "PORT", "Where the gateway listens: 8000."),
+            JSON,
+        ],
+        details: "What the format cannot say is told on the standard error, and at the top of the file.",
+        ..command("gateway export", "Print the enabled routes as another gateway's configuration.", gateway::export)
     },
     Command {
         flags: &[flag("quick", "Leave out what takes seconds: the schema against its migrations."), JSON],

@@ -11,6 +11,9 @@ mod reading;
 mod target;
 mod near;
 mod matching;
+pub mod webhooks;
+pub mod order;
+pub mod export;
 
 use std::sync::Arc;
 

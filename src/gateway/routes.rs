@@ -19,7 +19,7 @@ pub(super) const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", 
 /// Headers that a route may set.
 const HEADERS_MAX: usize = 50;
 
-const RULES: &[Rule] = &[
+pub(super) const RULES: &[Rule] = &[
     Rule::new("routes_name_is_unique", "name", "is another route's"),
     Rule::new("routes_name_has_1_to_255_characters", "name", "must have 1 to 255 characters"),
     Rule::new("routes_path_starts_with_slash", "path", "must start with /"),
@@ -44,10 +44,10 @@ const RULES: &[Rule] = &[
     Rule::new("routes_options_has_the_path_once", "path", "is that of another enabled route that takes OPTIONS"),
 ];
 
-/// What reads them, for this resource and for whoever keeps them in memory.
+/// What reads them, for this resource and for whoever else shows them.
 pub(super) const SELECT: Query = sql!("gateway/routes/select");
 
-fn fields() -> Vec<Field> {
+pub(super) fn fields() -> Vec<Field> {
     vec![
         text("name").required().form(Form::LINE).help("What people and configurations call it; unique."),
         text("path").required().max(pattern::LENGTH_MAX).form(forms::PATH).help(

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use super::table::Domains;
 use crate::config::Config;
 use crate::db::{Database, Dialer, Purpose, Which};
 use crate::error::{Error, Result};
 use crate::identity::first;
 use crate::migrate::{self, Event, Migrations, Options};
-use crate::ops::{Health, Progress};
+use crate::ops::Progress;
 
 /// The first and the longest pause between attempts to reach the database.
 const RETRY_MIN: Duration = Duration::from_millis(200);
@@ -15,11 +16,12 @@ const RETRY_MAX: Duration = Duration::from_secs(2);
 
 /// Waits for the database and brings it to the version of this program, or sees whether it is there; answers whether the
 /// server is ready, and not to stop.
-pub(super) fn prepare(config: &Config, database: &Database, migrations: &Migrations, health: &Health) -> bool {
+pub(super) fn prepare(config: &Config, database: &Database, migrations: &Migrations, domains: &Domains) -> bool {
+    let health = &domains.health;
     let mut pause = RETRY_MIN;
     let mut last = String::new();
     loop {
-        let error = match try_prepare(config, database, migrations, health) {
+        let error = match try_prepare(config, database, migrations, domains) {
             Ok(()) => return true,
             Err(error) => error,
         };
@@ -36,7 +38,8 @@ pub(super) fn prepare(config: &Config, database: &Database, migrations: &Migrati
     }
 }
 
-fn try_prepare(config: &Config, database: &Database, migrations: &Migrations, health: &Health) -> Result<()> {
+fn try_prepare(config: &Config, database: &Database, migrations: &Migrations, domains: &Domains) -> Result<()> {
+    let health = &domains.health;
     let options = [("timezone", "UTC".to_owned()), ("statement_timeout", "0".to_owned())];
     let dialer = Dialer::new(database.address(), "mainstay/migrate", &options, config.duration("DB_CONNECT_TIMEOUT"))?;
     let mut client = dialer.dial_unguarded()?;
@@ -56,7 +59,11 @@ fn try_prepare(config: &Config, database: &Database, migrations: &Migrations, he
         }
     }
     let purpose = Purpose { what: "first start", request: None };
-    first::ensure(config, &mut database.session(Which::Background, purpose)?)?;
+    let mut session = database.session(Which::Background, purpose)?;
+    // With another key nothing could be delivered, and what is sealed from now on could not be opened by the others.
+    domains.webhooks.check_secrets(&mut session)?;
+    first::ensure(config, &mut session)?;
+    drop(session);
     health.set_pending_migrations(0);
     health.set(Progress::Ready);
     log::info!("ready");

@@ -6,6 +6,7 @@ mod search;
 mod snapshot;
 mod waiting;
 mod matching;
+mod exports;
 
 use serde_json::{Value, json};
 

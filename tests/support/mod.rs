@@ -5,12 +5,14 @@ pub mod binary;
 pub mod client;
 pub mod certificate;
 pub mod database;
+pub mod gateway;
 pub mod proxy;
 pub mod folder;
 pub mod other;
 pub mod pools;
 pub mod server;
 pub mod serving;
+pub mod upstream;
 pub mod wait;
 
 pub use app::App;

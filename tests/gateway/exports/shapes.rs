@@ -1,0 +1,46 @@
+//! What is exported, as text: all six formats, and what they say about what they cannot say.
+
+use serde_json::json;
+
+use super::Setting;
+
+const ALL: [&str; 6] = ["nginx", "haproxy", "caddy", "traefik", "envoy", "kong"];
+
+#[test]
+fn what_a_format_cannot_say_is_told_in_the_file_and_beside_it() {
+    let setting = Setting::new();
+    let limit = json!({ "rate_limit": { "max": 7, "windowMs": 12_345 }, "retry": { "attempts": 4, "backoff": 300 } });
+    setting.route("seven", "/seven", limit);
+    setting.route("jwt", "/jwt", json!({ "auth": { "type": "jwt", "issuer": "https://a" } }));
+    for format in ALL {
+        let run = setting.export(&["--format", format]);
+        let notes = setting.notes(format);
+        for (route, field) in [("seven", "retry"), ("seven", "rate_limit"), ("jwt", "auth")] {
+            let can_say = matches!((format, field), ("haproxy" | "envoy", "rate_limit") | ("traefik", "retry"));
+            let note = notes.iter().find(|note| note.0 == route && note.1 == field);
+            assert_eq!(note.is_none(), can_say, "{format} {field}: {notes:?}");
+            if let Some((_, _, message)) = note {
+                let line = format!("route {route}: {field} {message}");
+                assert!(run.text().contains(&line), "{format}: {}", run.text());
+                assert!(run.said().contains(&line), "{format}: {}", run.said());
+            }
+        }
+    }
+}
+
+#[test]
+fn no_format_and_no_port_are_refused_with_those_that_there_are() {
+    let setting = Setting::new();
+    for (words, hint) in [
+        (&["--format", "apache"][..], "there are nginx, haproxy, caddy, traefik, envoy, kong"),
+        (&[], "--format says for which gateway"),
+        (&["--format", "nginx", "--port", "0"], "--port must be a port"),
+        (&["--format", "nginx", "--port", "70000"], "--port must be a port"),
+    ] {
+        let run = setting.export(words);
+        assert!(run.code() == 2 && run.said().contains(hint), "{words:?}: {}", run.said());
+    }
+    for format in ALL {
+        assert_eq!(setting.export(&["--format", format]).code(), 0, "{format} without a route");
+    }
+}
