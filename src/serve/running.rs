@@ -65,8 +65,9 @@ impl Running {
             database: database.clone(),
         })?);
         let dialer = Dialer::new(address, "mainstay/listen", &[], config.duration("DB_CONNECT_TIMEOUT"))?;
-        let hearing = (domains.clone(), deliverer.clone(), memory.clone());
-        let listener = Listener::start(dialer, CHANNELS, move |heard| hear(heard, &hearing.0, &hearing.1, &hearing.2))?;
+        let (hearing, delivering, remembering) = (domains.clone(), deliverer.clone(), memory.clone());
+        let listener =
+            Listener::start(dialer, CHANNELS, move |heard| hear(heard, &hearing, &delivering, &remembering))?;
         let server = Arc::new(listen(config)?);
         let mut threads = start_threads(config, &database, &server, &service)?;
         let serving = threads.len();
@@ -85,7 +86,7 @@ impl Running {
             }
         };
         threads.push(spawn("background", prepare_and_work)?);
-        threads.push(start_memory(&domains.health, memory, folder)?);
+        threads.push(start_memory(&domains, memory, folder)?);
         Ok(Running { server, service, domains, threads, listener, recorder, deliverer })
     }
 
@@ -138,18 +139,18 @@ fn hear(heard: Heard<'_>, domains: &Domains, deliverer: &Deliverer, memory: &Mem
         }
         Heard::Listening | Heard::Lost => {
             domains.identity.hear(heard);
+            memory.hear(heard);
             domains.gateway.hear(heard);
             deliverer.hear(heard);
-            memory.hear(heard);
         }
     }
 }
 
 /// The thread that writes to the disk what is answered while the database is away; a last time at the end.
-fn start_memory(health: &Arc<crate::ops::Health>, memory: Arc<Memory>, folder: PathBuf) -> Result<JoinHandle<()>> {
-    let health = health.clone();
+fn start_memory(domains: &Arc<Domains>, memory: Arc<Memory>, folder: PathBuf) -> Result<JoinHandle<()>> {
+    let domains = domains.clone();
     spawn("memory", move || {
-        while !health.wait_for_stop(SAVE_EVERY) {
+        while !domains.health.wait_for_stop(SAVE_EVERY) {
             memory.save(&folder);
         }
         memory.save(&folder);
