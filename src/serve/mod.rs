@@ -17,7 +17,7 @@ use crate::db::{Cluster, cluster};
 use crate::error::{Error, Result};
 use notify::Notifier;
 pub use running::Running;
-pub use table::{Domains, described, endpoints};
+pub use table::{described, endpoints};
 
 /// Serves until a signal says that it is enough.
 pub fn serve(config: &Config) -> Result<()> {
