@@ -26,3 +26,4 @@ mod readme;
 mod openapi;
 mod telemetry;
 mod gateway;
+mod webhooks;

@@ -10,6 +10,7 @@ use super::{Arguments, Failure, Result, configuration, print, print_json, say, w
 use crate::config::{Config, Kind, Value as Setting};
 use crate::db::{Database, Purpose, Session, Which};
 use crate::fields::{Form, Mode, check, text};
+use crate::gateway::webhooks;
 use crate::http::Role;
 use crate::identity::admin::{self, NewApiKey, NewUser};
 use crate::identity::first;
@@ -174,8 +175,13 @@ pub(super) fn seed(arguments: &Arguments) -> Result<ExitCode> {
     }
     with_session(arguments, |config, session, _| {
         let (email, password) = (first::SEED_EMAIL, first::SEED_PASSWORD);
-        let is_new = first::seed(config, session)?;
-        let what = if is_new { "made" } else { "was there already:" };
-        Ok(print(&format!("administrator {what} {email}, with the password {password}\n")))
+        let what = |is_new: bool| if is_new { "made" } else { "was there already:" };
+        let user = what(first::seed(config, session)?);
+        let webhook = what(webhooks::seed(config, session)?);
+        let (name, url) = (webhooks::SEED_NAME, webhooks::SEED_URL);
+        Ok(print(&format!(
+            "administrator {user} {email}, with the password {password}\n\
+             webhook {webhook} {name}, to {url}, switched off\n"
+        )))
     })
 }

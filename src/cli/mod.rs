@@ -5,11 +5,13 @@
 mod config;
 mod database;
 mod document;
+mod entity;
 mod gateway;
 mod identity;
 mod migrate;
 mod ops;
 mod parse;
+mod webhook;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -173,6 +175,19 @@ pub const COMMANDS: &[Command] = &[
         details: "Exits with 1 if anything is found.",
         ..command("migrate lint", "Look for statements that are unsafe on a database in use.", migrate::lint)
     },
+    Command {
+        flags: &[JSON, flag("write", "Write a migration for what is refused, to be looked at and completed.")],
+        details: "Exits with 1 if anything is refused; then nothing would be done.",
+        ..command("entity plan", "Show what is to be done so that tables are as they are declared.", entity::plan)
+    },
+    Command {
+        flags: &[JSON],
+        details: "First what stands in files beside the declarations (migrations/), then what is safe. In development a server does\n\
+            the same when it starts.",
+        ..command("entity migrate", "Make the tables as they are declared.", entity::migrate)
+    },
+    Command { flags: &[JSON], ..command("entity list", "Show what is declared.", entity::list) },
+    command("entity schema", "Print the JSON Schema of declarations, for editors.", entity::schema),
     command("db start", "Start the embedded database, and leave it running.", database::start),
     command("db stop", "Stop the embedded database.", database::stop),
     Command { flags: &[JSON], ..command("db status", "Show the embedded database.", database::status) },
@@ -261,6 +276,21 @@ pub const COMMANDS: &[Command] = &[
         arguments: &["ROUTE"],
         flags: &[JSON],
         ..command("gateway blame", "Show who changed each field of a route last.", gateway::blame)
+    },
+    Command {
+        flags: &[
+            option("port", "PORT", "The port to listen on, on this machine alone: 9000."),
+            option("secret", "SECRET", "What events are signed with, whsec_…; the seed's, unless it is said."),
+            option("fail-rate", "RATE", "How many of the answers are failures, from 0 to 1: 0."),
+            option("delay", "TIME", "How long each answer takes: 0s."),
+            JSON,
+        ],
+        details: "The server that sends needs WEBHOOK_ALLOW_HTTP=true and WEBHOOK_ALLOW_PRIVATE=127.0.0.1 for it.",
+        ..command(
+            "webhook listen",
+            "Print the events that arrive here, and whether their signatures are right.",
+            webhook::listen,
+        )
     },
     Command {
         flags: &[

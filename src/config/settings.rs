@@ -251,6 +251,20 @@ pub const SETTINGS: &[Group] = &[
             )
             .secret(),
             setting(
+                "ENCRYPTION_KEY",
+                Kind::Secret,
+                Words("required in production; else one is made and kept in MAINSTAY_DATA"),
+                "What secrets of others, as those of webhooks, are sealed with in the database.",
+            )
+            .secret(),
+            setting(
+                "ENCRYPTION_KEY_PREVIOUS",
+                Kind::Secret,
+                NONE,
+                "What it was before: secrets sealed with it are sealed again at the start.",
+            )
+            .secret(),
+            setting(
                 "BCRYPT_ROUNDS",
                 Kind::Integer(4, 20),
                 Value("12"),
@@ -292,6 +306,47 @@ pub const SETTINGS: &[Group] = &[
         ],
     },
     Group {
+        title: "Webhooks",
+        settings: &[
+            setting(
+                "WEBHOOK_ALLOW_PRIVATE",
+                Kind::Networks,
+                NONE,
+                "Networks of one's own that webhooks may be sent to, as addresses and networks: 10.20.0.0/16, ::1.",
+            ),
+            setting(
+                "WEBHOOK_ALLOW_HTTP",
+                Kind::Boolean,
+                Value("false"),
+                "Whether webhooks may be sent without encryption, too.",
+            ),
+            setting(
+                "WEBHOOK_ROOT_CERT",
+                Kind::Path,
+                Words("the authorities that the system trusts"),
+                "The certificate authorities to trust when webhooks are sent, as a PEM file.",
+            ),
+            setting(
+                "WEBHOOK_TIMEOUT",
+                Kind::Duration,
+                Value("15s"),
+                "How long an attempt to deliver may take in all; nobody else makes the next one for twice as long.",
+            ),
+            setting(
+                "WEBHOOK_IN_FLIGHT",
+                Kind::Integer(4, 512),
+                Value("64"),
+                "Deliveries that this server makes at the same time; half of them to those who answer quickly.",
+            ),
+            setting(
+                "WEBHOOK_IN_FLIGHT_EACH",
+                Kind::Integer(1, 64),
+                Value("4"),
+                "Deliveries that a webhook gets at the same time, from all servers together.",
+            ),
+        ],
+    },
+    Group {
         title: "What is kept",
         settings: &[
             setting(
@@ -301,6 +356,12 @@ pub const SETTINGS: &[Group] = &[
                 "How long the audit is kept, in days; it goes a whole month at a time.",
             ),
             setting("ACCESS_LOG_DAYS", DAYS, Value("30"), "The same for the access log, which goes a day at a time."),
+            setting(
+                "WEBHOOK_EVENT_DAYS",
+                DAYS,
+                Value("30"),
+                "The same for events and their deliveries, finished or not, which go a day at a time.",
+            ),
             setting("METRICS_DAYS", DAYS, Value("90"), "The same for the figures in system and performance metrics."),
             setting(
                 "METRICS_SECONDS",
@@ -326,6 +387,15 @@ pub const SETTINGS: &[Group] = &[
                 "A folder of migrations to use instead.",
             ),
         ],
+    },
+    Group {
+        title: "Entities",
+        settings: &[setting(
+            "ENTITIES_PATH",
+            Kind::Path,
+            Value("etc/entities"),
+            "The folder of the tables that are declared, a JSON file each. The default need not be there.",
+        )],
     },
 ];
 

@@ -32,4 +32,5 @@ pub use pool_stats::PoolStats;
 pub use session::Session;
 pub use statement_log::StatementLog;
 pub use statements::{Params, Statements};
+pub use tls::system_authorities;
 pub use transaction::{Isolation, Transaction, TransactionOptions};

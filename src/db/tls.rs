@@ -85,10 +85,14 @@ fn find<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::
     }
 }
 
+/// The file of the authorities that the system trusts, if it has one.
+pub fn system_authorities() -> Option<PathBuf> {
+    SYSTEM_BUNDLES.iter().map(PathBuf::from).find(|path| path.is_file())
+}
+
 /// The authorities of a file, or of the system.
 fn authorities(file: Option<&Path>, provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>> {
-    let system = || SYSTEM_BUNDLES.iter().map(PathBuf::from).find(|path| path.is_file());
-    let path = file.map(Path::to_owned).or_else(system).ok_or_else(|| {
+    let path = file.map(Path::to_owned).or_else(system_authorities).ok_or_else(|| {
         Error::database_unavailable("this system names no certificate authorities to trust: set DB_SSL_ROOT_CERT")
     })?;
     let unreadable = || format!("DB_SSL_ROOT_CERT: {} has no certificates that can be read", path.display());

@@ -13,6 +13,7 @@ mod near;
 mod matching;
 pub mod export;
 pub mod configuration;
+pub mod webhooks;
 
 use std::sync::Arc;
 

@@ -137,11 +137,12 @@ impl Service {
         while let Some(due) = bell.next() {
             self.traffic.resume();
             match due {
-                Due::Again(visit) => self.proceed(visit),
-                Due::Gone(mut visit) => {
-                    visit.exchange.status = CLIENT_GONE;
-                    drop(visit.request);
-                    self.conclude(visit.exchange, Ok(0), visit.start);
+                Due::Again(visit) => self.proceed(*visit),
+                Due::Gone(visit) => {
+                    let Visit { request, mut exchange, start, .. } = *visit;
+                    drop(request);
+                    exchange.status = CLIENT_GONE;
+                    self.conclude(exchange, Ok(0), start);
                 }
             }
         }
@@ -158,9 +159,9 @@ impl Service {
             };
             visit.has_waited = true;
             self.traffic.pause();
-            let Err((back, reason)) = wait.bell.park(visit, &wait) else { return };
+            let Err((back, reason)) = wait.bell.park(Box::new(visit), &wait) else { return };
             self.traffic.resume();
-            visit = back;
+            visit = *back;
             match reason {
                 NoWait::Rung => {}
                 NoWait::Closed => visit.may_wait = false,

@@ -32,9 +32,9 @@ struct Room {
     rung: u64,
     is_closed: bool,
     /// By the time at which they are handled whatever happens; the number keeps apart those with the same.
-    waiting: BTreeMap<(Instant, u64), Visit>,
+    waiting: BTreeMap<(Instant, u64), Box<Visit>>,
     /// Those who have waited long enough.
-    due: VecDeque<Visit>,
+    due: VecDeque<Box<Visit>>,
     number: u64,
     looked: Option<Instant>,
 }
@@ -59,9 +59,9 @@ pub(super) enum NoWait {
 /// A request that somebody must go on with.
 pub(super) enum Due {
     /// Its bell has rung, or its time is over.
-    Again(Visit),
+    Again(Box<Visit>),
     /// Its client has gone away.
-    Gone(Visit),
+    Gone(Box<Visit>),
 }
 
 impl Bell {
@@ -92,7 +92,7 @@ impl Bell {
     }
 
     /// Lets a request wait, or gives it back with the reason why not.
-    pub(super) fn park(&self, visit: Visit, wait: &Wait) -> Result<(), (Visit, NoWait)> {
+    pub(super) fn park(&self, visit: Box<Visit>, wait: &Wait) -> Result<(), (Box<Visit>, NoWait)> {
         let mut room = self.lock();
         let refusal = match () {
             () if room.is_closed => NoWait::Closed,
@@ -148,7 +148,7 @@ impl Room {
     }
 
     /// Somebody who waits and whose client is gone. When all are there, they are not asked again for a while.
-    fn somebody_gone(&mut self, now: Instant) -> Option<Visit> {
+    fn somebody_gone(&mut self, now: Instant) -> Option<Box<Visit>> {
         if self.looked.is_some_and(|looked| now < looked + LOOK_EVERY) {
             return None;
         }

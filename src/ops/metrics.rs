@@ -17,6 +17,8 @@ const KIND: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub struct Counts {
     pub jobs: Arc<Jobs>,
     pub recorder: Option<Arc<Recorder>>,
+    /// What other domains write.
+    pub others: Vec<Box<dyn Fn(&mut Text) + Send + Sync>>,
 }
 
 pub(super) fn endpoint(health: &Arc<Health>, counts: Counts, access: Access) -> Endpoint {
@@ -34,6 +36,9 @@ pub(super) fn endpoint(health: &Arc<Health>, counts: Counts, access: Access) -> 
         counts.jobs.write(&mut text);
         if let Some(recorder) = &counts.recorder {
             recorder.write(&mut text);
+        }
+        for write in &counts.others {
+            write(&mut text);
         }
         measured(&health, &mut text);
         process(&mut text);

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::Engine;
 use super::cursor::Cursor;
+use super::expand::{self, Expansion};
 use super::filter::{self, Conditions};
 use crate::db::Statements;
 use crate::error::{Code, Error, Result};
@@ -32,12 +33,14 @@ struct Page<'a> {
     cursor: Option<Cursor>,
     wants_total: bool,
     columns: Option<Vec<&'a str>>,
+    expansions: Vec<&'a Expansion>,
 }
 
 impl Engine {
     pub(super) fn list(&self, call: &mut Call<'_, '_>) -> Result<Reply> {
         let query = std::mem::take(&mut call.query);
-        let page = self.page(&query)?;
+        let expansions = self.expansions(call, &query)?;
+        let page = self.page(&query, expansions)?;
         let mut conditions = self.conditions(&query)?;
         let count = page.wants_total.then(|| self.count(&conditions));
         let count_parameters = conditions.parameters.len();
@@ -55,7 +58,7 @@ impl Engine {
         Ok(Reply::json(200, self.body(&page, &rows, total)))
     }
 
-    fn page<'a>(&self, query: &'a Query<'_>) -> Result<Page<'a>> {
+    fn page<'a>(&self, query: &'a Query<'_>, expansions: Vec<&'a Expansion>) -> Result<Page<'a>> {
         let malformed = |message: String| Error::new(Code::MalformedRequest, message);
         let number = |name: &str, max: usize| match query.one(name)? {
             None => Ok(None),
@@ -87,7 +90,7 @@ impl Engine {
         };
         let columns = query.one("fields")?.map(|names| self.columns(names)).transpose()?;
         let is_descending = column.len() < order.len();
-        Ok(Page { limit, offset, number: page, order, column, is_descending, cursor, wants_total, columns })
+        Ok(Page { limit, offset, number: page, order, column, is_descending, cursor, wants_total, columns, expansions })
     }
 
     pub(super) fn sort_names(&self) -> impl Iterator<Item = &'static str> + '_ {
@@ -131,7 +134,9 @@ impl Engine {
         match &page.columns {
             None => text.push_str("SELECT to_json(q.*)::text FROM ("),
             Some(columns) => {
-                let picked: Vec<String> = columns.iter().map(|name| format!("q.\"{name}\"")).collect();
+                let expanded = page.expansions.iter().map(|expansion| expansion.name);
+                let names = columns.iter().copied().chain(expanded);
+                let picked: Vec<String> = names.map(|name| format!("q.\"{name}\"")).collect();
                 let _ = write!(
                     text,
                     "SELECT (SELECT to_json(p.*) FROM (SELECT {}) AS p)::text, \
@@ -140,14 +145,15 @@ impl Engine {
                 );
             }
         }
-        let _ = write!(
-            text,
-            "SELECT * FROM (\n{}\n) AS t{}\nORDER BY {order}\nLIMIT {} OFFSET {}) AS q",
+        let rows = format!(
+            "SELECT * FROM (\n{}\n) AS t{}\nORDER BY {order}\nLIMIT {} OFFSET {}",
             self.resource.select.text,
             conditions.sql,
             page.limit + 1,
             page.offset
         );
+        text.push_str(&expand::with(rows, &page.expansions));
+        text.push_str(") AS q");
         Ok(text)
     }
 

@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use postgres::Client;
+
+use super::table::Domains;
 use crate::config::Config;
 use crate::db::{Database, Dialer, Purpose, Which};
+use crate::entities::{self, Entities};
 use crate::error::{Error, Result};
 use crate::identity::first;
 use crate::migrate::{self, Event, Migrations, Options};
-use crate::ops::{Health, Progress};
+use crate::ops::Progress;
 
 /// The first and the longest pause between attempts to reach the database.
 const RETRY_MIN: Duration = Duration::from_millis(200);
@@ -15,11 +19,12 @@ const RETRY_MAX: Duration = Duration::from_secs(2);
 
 /// Waits for the database and brings it to the version of this program, or sees whether it is there; answers whether the
 /// server is ready, and not to stop.
-pub(super) fn prepare(config: &Config, database: &Database, migrations: &Migrations, health: &Health) -> bool {
+pub(super) fn prepare(config: &Config, database: &Database, migrations: &Migrations, domains: &Domains) -> bool {
+    let health = &domains.health;
     let mut pause = RETRY_MIN;
     let mut last = String::new();
     loop {
-        let error = match try_prepare(config, database, migrations, health) {
+        let error = match try_prepare(config, database, migrations, domains) {
             Ok(()) => return true,
             Err(error) => error,
         };
@@ -36,7 +41,8 @@ pub(super) fn prepare(config: &Config, database: &Database, migrations: &Migrati
     }
 }
 
-fn try_prepare(config: &Config, database: &Database, migrations: &Migrations, health: &Health) -> Result<()> {
+fn try_prepare(config: &Config, database: &Database, migrations: &Migrations, domains: &Domains) -> Result<()> {
+    let health = &domains.health;
     let options = [("timezone", "UTC".to_owned()), ("statement_timeout", "0".to_owned())];
     let dialer = Dialer::new(database.address(), "mainstay/migrate", &options, config.duration("DB_CONNECT_TIMEOUT"))?;
     let mut client = dialer.dial_unguarded()?;
@@ -55,12 +61,28 @@ fn try_prepare(config: &Config, database: &Database, migrations: &Migrations, he
             )));
         }
     }
+    prepare_entities(config, &mut client, &domains.entities)?;
     let purpose = Purpose { what: "first start", request: None };
-    first::ensure(config, &mut database.session(Which::Background, purpose)?)?;
+    let mut session = database.session(Which::Background, purpose)?;
+    // With another key nothing could be delivered, and what is sealed from now on could not be opened by the others.
+    domains.webhooks.check_secrets(&mut session)?;
+    first::ensure(config, &mut session)?;
+    drop(session);
     health.set_pending_migrations(0);
     health.set(Progress::Ready);
     log::info!("ready");
     Ok(())
+}
+
+/// Declared tables come after the migrations that they stand on. Where none are declared, and none were, nothing is asked.
+fn prepare_entities(config: &Config, client: &mut Client, entities: &Entities) -> Result<()> {
+    if entities.folder.is_none() {
+        return Ok(());
+    }
+    match config.auto_migrates() {
+        true => entities::migrate(client, entities, &Options::default(), &mut log_event).map(drop),
+        false => entities::check(client, entities),
+    }
 }
 
 fn log_event(event: Event) {

@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 use tiny_http::{ConfigListenAddr, Limits, Server, ServerConfig};
 
 use super::prepare::prepare;
-use super::table::{self, endpoints};
+use super::table::{Domains, endpoints};
 use crate::config::{Address, Config, Networks};
 use crate::db::{Database, Dialer, Heard, Listener};
+use crate::entities::Entities;
 use crate::error::{Error, Result};
+use crate::gateway::webhooks::{self, Deliverer};
 use crate::gateway::{self, Gateway};
 use crate::http::{Cors, Exchange, Observer, Rates, Service, ServiceOptions};
-use crate::identity::{self, Identity};
-use crate::jobs::Jobs;
+use crate::identity;
 use crate::migrate::Source;
-use crate::ops::Health;
 use crate::telemetry::{Recorder, RecorderOptions};
 
 /// Fewer threads are not worth saving.
@@ -30,11 +30,11 @@ const ATTENDANTS: u32 = 4;
 pub struct Running {
     server: Arc<Server>,
     service: Arc<Service>,
-    health: Arc<Health>,
-    gateway: Arc<Gateway>,
+    domains: Arc<Domains>,
     threads: Vec<JoinHandle<()>>,
     listener: Listener,
     recorder: Option<Arc<Recorder>>,
+    deliverer: Arc<Deliverer>,
 }
 
 impl Running {
@@ -43,14 +43,12 @@ impl Running {
         let start = Instant::now();
         let database = Database::open(config, address)?;
         let migrations = Source::configured(config).read()?;
-        let health = Arc::new(Health::new(database.clone(), config.boolean("DB_HEALTH_CHECK_ENABLED") != Some(false)));
-        let identity = Identity::new(config, database.clone())?;
-        let gateway = Gateway::new(database.clone());
+        let domains = Arc::new(Domains::new(config, &database, Entities::configured(config)?)?);
         let recorder = start_recorder(config, &database)?;
-        let jobs = Arc::new(Jobs::new(table::jobs(config, &health)));
+        let deliverer = Arc::new(Deliverer::start(domains.webhooks.clone(), database.clone())?);
         let service = Arc::new(Service::new(ServiceOptions {
-            endpoints: endpoints(config, &identity, &gateway, &health, &jobs, recorder.as_ref()),
-            admission: identity::admission(&identity),
+            endpoints: endpoints(config, &domains, recorder.as_ref(), Some(&deliverer)),
+            admission: identity::admission(&domains.identity),
             rates: Rates { general: config.integer("RATE_LIMIT"), login: config.integer("RATE_LIMIT_LOGIN") },
             proxies: Networks::parse(config.text("TRUSTED_PROXIES").unwrap_or_default()).map_err(Error::internal)?,
             cors: Cors::new(config.text("CORS_ORIGINS").unwrap_or_default()),
@@ -61,26 +59,27 @@ impl Running {
             database: database.clone(),
         })?);
         let dialer = Dialer::new(address, "mainstay/listen", &[], config.duration("DB_CONNECT_TIMEOUT"))?;
-        let hearing = gateway.clone();
-        let listener = Listener::start(dialer, CHANNELS, move |heard| hear(heard, &identity, &hearing))?;
+        let (hearing, delivering) = (domains.clone(), deliverer.clone());
+        let listener = Listener::start(dialer, CHANNELS, move |heard| hear(heard, &hearing, &delivering))?;
         let server = Arc::new(listen(config)?);
         let mut threads = start_threads(config, &database, &server, &service)?;
         let serving = threads.len();
-        threads.extend(start_gateway(&gateway, &service)?);
+        threads.extend(start_gateway(&domains.gateway, &service)?);
         log::info!(
             "listening on http://{} with {} threads, in {} ms",
             server.server_addr(),
             serving,
             start.elapsed().as_millis()
         );
-        let (config, preparing) = (config.clone(), health.clone());
+        let (config, working, delivering) = (config.clone(), domains.clone(), deliverer.clone());
         let prepare_and_work = move || {
-            if prepare(&config, &database, &migrations, &preparing) {
-                jobs.run(&database, |time| preparing.wait_for_stop(time));
+            if prepare(&config, &database, &migrations, &working) {
+                delivering.begin();
+                working.jobs.run(&database, |time| working.health.wait_for_stop(time));
             }
         };
         threads.push(spawn("background", prepare_and_work)?);
-        Ok(Running { server, service, health, gateway, threads, listener, recorder })
+        Ok(Running { server, service, domains, threads, listener, recorder, deliverer })
     }
 
     /// Where it listens.
@@ -99,9 +98,9 @@ impl Running {
 
     /// Stops: no new requests, those that run may finish within `time`, then everything else.
     pub fn stop(self, time: Duration) {
-        self.health.stop();
+        self.domains.health.stop();
         // Those who wait for a change are answered now, as nobody else would do it in time.
-        self.gateway.stop();
+        self.domains.gateway.stop();
         let cut = self.server.shutdown(time);
         if cut > 0 {
             log::warn!("{cut} requests were cut: they took longer than SHUTDOWN_TIMEOUT");
@@ -111,6 +110,7 @@ impl Running {
             let _ = thread.join();
         }
         drop(self.listener);
+        self.deliverer.stop();
         // Nobody calls any more: what has been noted is written.
         drop(self.service);
         drop(self.recorder);
@@ -118,16 +118,18 @@ impl Running {
 }
 
 /// What the database is listened to for.
-const CHANNELS: &[&str] = &[identity::CHANNEL, gateway::CHANNEL];
+const CHANNELS: &[&str] = &[identity::CHANNEL, gateway::CHANNEL, webhooks::CHANNEL];
 
 /// Tells what the database says to whom it concerns.
-fn hear(heard: Heard<'_>, identity: &Identity, gateway: &Gateway) {
+fn hear(heard: Heard<'_>, domains: &Domains, deliverer: &Deliverer) {
     match heard {
-        Heard::Said { channel: gateway::CHANNEL, .. } => gateway.hear(heard),
-        Heard::Said { .. } => identity.hear(heard),
+        Heard::Said { channel: gateway::CHANNEL, .. } => domains.gateway.hear(heard),
+        Heard::Said { channel: webhooks::CHANNEL, .. } => deliverer.hear(heard),
+        Heard::Said { .. } => domains.identity.hear(heard),
         Heard::Listening | Heard::Lost => {
-            identity.hear(heard);
-            gateway.hear(heard);
+            domains.identity.hear(heard);
+            domains.gateway.hear(heard);
+            deliverer.hear(heard);
         }
     }
 }

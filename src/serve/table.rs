@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use crate::config::{Address, Config, Variables};
 use crate::db::Database;
+use crate::entities::{self, Entities};
 use crate::error::{Error, Result};
+use crate::gateway::webhooks::{self, Deliverer, Webhooks};
 use crate::gateway::{self, Gateway};
 use crate::http::{Endpoint, batch, openapi};
 use crate::identity::{self, Identity};
@@ -13,23 +15,51 @@ use crate::jobs::{Job, Jobs};
 use crate::ops::{self, Counts, Health};
 use crate::telemetry::{self, Recorder};
 
-/// All endpoints.
+/// What the domains keep while the server runs.
+pub struct Domains {
+    pub identity: Arc<Identity>,
+    pub gateway: Arc<Gateway>,
+    pub webhooks: Arc<Webhooks>,
+    pub entities: Entities,
+    pub health: Arc<Health>,
+    pub jobs: Arc<Jobs>,
+}
+
+impl Domains {
+    pub fn new(config: &Config, database: &Database, entities: Entities) -> Result<Domains> {
+        let health = Health::new(database.clone(), config.boolean("DB_HEALTH_CHECK_ENABLED") != Some(false));
+        let health = Arc::new(health);
+        Ok(Domains {
+            identity: Identity::new(config, database.clone())?,
+            gateway: Gateway::new(database.clone()),
+            webhooks: Webhooks::new(config)?,
+            jobs: Arc::new(Jobs::new(jobs(config, &health, &entities))),
+            entities,
+            health,
+        })
+    }
+}
+
+/// All endpoints. What writes logs and what delivers events are there while a server runs.
 pub fn endpoints(
     config: &Config,
-    identity: &Arc<Identity>,
-    gateway: &Arc<Gateway>,
-    health: &Arc<Health>,
-    jobs: &Arc<Jobs>,
+    domains: &Domains,
     recorder: Option<&Arc<Recorder>>,
+    deliverer: Option<&Arc<Deliverer>>,
 ) -> Vec<Endpoint> {
     let is_open = !config.is_production() || config.boolean("METRICS_PUBLIC") == Some(true);
-    let counts = Counts { jobs: jobs.clone(), recorder: recorder.cloned() };
+    let mut counts = Counts { jobs: domains.jobs.clone(), recorder: recorder.cloned(), others: Vec::new() };
+    if let Some(deliverer) = deliverer.cloned() {
+        counts.others.push(Box::new(move |text| deliverer.write(text)));
+    }
     let mut endpoints =
-        ops::endpoints(health, counts, config.path("MAINSTAY_DATA").unwrap_or(Path::new("var")), is_open);
+        ops::endpoints(&domains.health, counts, config.path("MAINSTAY_DATA").unwrap_or(Path::new("var")), is_open);
     endpoints.push(openapi::endpoint());
-    endpoints.extend(identity::endpoints(identity));
+    endpoints.extend(identity::endpoints(&domains.identity));
     endpoints.extend(telemetry::endpoints());
-    endpoints.extend(gateway::endpoints(gateway));
+    endpoints.extend(gateway::endpoints(&domains.gateway));
+    endpoints.extend(webhooks::endpoints(&domains.webhooks));
+    endpoints.extend(domains.entities.endpoints());
     endpoints.push(batch::endpoint());
     endpoints
 }
@@ -43,20 +73,20 @@ pub fn described(config: &Config) -> Result<Vec<Endpoint>> {
         ("DB_POOL_PRIORITY_MIN", "0"),
         ("DB_POOL_BACKGROUND_MIN", "0"),
         ("JWT_SECRET", "a table of endpoints is made, and no token ever"),
+        ("ENCRYPTION_KEY", "a table of endpoints is made, and nothing is sealed"),
     ];
     let idle = Config::from(&Variables::of(unused), |path| std::fs::read_to_string(path))
         .map_err(|problems| Error::internal(problems.to_string()))?;
     let database = Database::open(&idle, &Address::unix(Path::new("/"), "nobody", "none"))?;
-    let health = Arc::new(Health::new(database.clone(), false));
-    let jobs = Arc::new(Jobs::new(jobs(config, &health)));
-    let gateway = Gateway::new(database.clone());
-    Ok(endpoints(config, &Identity::new(&idle, database)?, &gateway, &health, &jobs, None))
+    Ok(endpoints(config, &Domains::new(&idle, &database, Entities::configured(config)?)?, None, None))
 }
 
 /// All jobs.
-pub fn jobs(config: &Config, health: &Arc<Health>) -> Vec<Job> {
+fn jobs(config: &Config, health: &Arc<Health>, entities: &Entities) -> Vec<Job> {
     let mut jobs = ops::jobs(health);
     jobs.extend(identity::jobs());
     jobs.extend(telemetry::jobs(config));
+    jobs.extend(webhooks::jobs(config));
+    jobs.extend(entities::jobs(entities));
     jobs
 }

@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Asks for the snapshot behind the one that there is now, and waits for so long.
 fn wait(client: &Client, etag: &str, time: &str) -> Asked {
-    client.begin("GET", &format!("{SNAPSHOT}?wait={time}&etag={}", etag.trim_matches('"')), None)
+    client.begin("GET", &format!("{SNAPSHOT}?wait={time}&etag={}", etag.trim_matches('"')), None).unwrap()
 }
 
 /// Waits until so many requests wait.
@@ -40,7 +40,7 @@ fn who_waits_is_answered_as_soon_as_the_routes_change_on_whichever_server() {
     client.post("/api/routes", &route("a", "/a")).expect(201);
     let committed = Instant::now();
     for asked in waiting {
-        let answer = asked.answer().expect(200);
+        let answer = asked.answer().unwrap().expect(200);
         assert_eq!(answer.json()["routes"][0]["name"], "a");
         assert_ne!(answer.header("ETag"), Some(&*tag));
     }
@@ -54,11 +54,11 @@ fn who_has_another_configuration_does_not_wait_and_who_waits_in_vain_is_told_so(
     let client = app.user().client;
     let tag = etag(&client);
     let start = Instant::now();
-    wait(&client, "0123", "50s").answer().expect(200);
+    wait(&client, "0123", "50s").answer().unwrap().expect(200);
     client.get(&format!("{SNAPSHOT}?wait=50s")).expect(200);
     assert!(start.elapsed() < Duration::from_secs(20));
     let start = Instant::now();
-    let answer = wait(&client, &tag, "300ms").answer().expect(304);
+    let answer = wait(&client, &tag, "300ms").answer().unwrap().expect(304);
     assert_eq!(answer.header("ETag"), Some(&*tag));
     assert!(start.elapsed() >= Duration::from_millis(300), "{:?}", start.elapsed());
     let header = client.with("If-None-Match", &tag).get(&format!("{SNAPSHOT}?wait=20ms")).expect(304);
@@ -77,7 +77,7 @@ fn a_change_between_the_look_and_the_wait_is_not_missed() {
         // Both at once: the wait may begin before the change, after it, or in the midst of it.
         let waiting = wait(&client, &tag, "50s");
         client.patch(&format!("/api/routes/{id}"), &json!({ "timeout": timeout })).expect(200);
-        let answer = waiting.answer().expect(200);
+        let answer = waiting.answer().unwrap().expect(200);
         assert_eq!(answer.json()["routes"][0]["timeout"], timeout);
         tag = answer.header("ETag").unwrap().to_owned();
     }
@@ -110,7 +110,7 @@ fn a_thousand_who_wait_cost_no_thread_and_are_all_answered() {
     client.post("/api/routes", &route("a", "/a")).expect(201);
     let committed = Instant::now();
     for asked in waiting {
-        assert_eq!(asked.answer().expect(200).json()["routes"][0]["name"], "a");
+        assert_eq!(asked.answer().unwrap().expect(200).json()["routes"][0]["name"], "a");
     }
     assert!(committed.elapsed() < Duration::from_secs(10), "{:?}", committed.elapsed());
 }
@@ -140,7 +140,7 @@ fn a_server_that_stops_answers_those_who_wait() {
     let start = Instant::now();
     app.stop();
     assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
-    waiting.answer().expect(304);
+    waiting.answer().unwrap().expect(304);
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn who_may_not_read_routes_any_more_when_they_change_gets_nothing() {
     wait_for_waiting(&app, 1);
     admin.client.patch(&format!("/api/users/{}", user.id), &json!({ "status": "SUSPENDED" })).expect(200);
     admin.client.post("/api/routes", &route("secret", "/secret")).expect(201);
-    let answer = waiting.answer();
+    let answer = waiting.answer().unwrap();
     assert_eq!(answer.status, 401, "{}", answer.text());
     assert!(!answer.text().contains("secret"));
 }
@@ -161,7 +161,7 @@ fn a_request_that_has_waited_is_in_log_and_figures_once_with_its_own_id_and_all_
     let app = App::start();
     let admin = app.admin();
     let tag = etag(&admin.client);
-    let answer = wait(&admin.client.with("X-Request-Id", "patient"), &tag, "250ms").answer().expect(304);
+    let answer = wait(&admin.client.with("X-Request-Id", "patient"), &tag, "250ms").answer().unwrap().expect(304);
     assert_eq!(answer.header("X-Request-Id"), Some("patient"));
     let total = answer.header("Server-Timing").unwrap().rsplit("dur=").next().unwrap().to_owned();
     assert!(total.parse::<f64>().unwrap() >= 250.0, "{total}");

@@ -63,16 +63,17 @@ impl Client {
 
     /// Sends a request; one with a body says that it is JSON, unless the client's headers say something else.
     pub fn send(&self, method: &str, path: &str, body: Option<&[u8]>) -> Answer {
-        self.begin(method, path, body).answer()
+        self.ask(method, path, body).unwrap_or_else(|| panic!("no reply to {method} {path}"))
     }
 
-    /// Sends a request to a server that may be gone, or go before it takes the request: then there is no answer.
+    /// Sends a request to a server that may be gone, or go before it takes the request: then there is no answer. One that
+    /// breaks off is a failure.
     pub fn ask(&self, method: &str, path: &str, body: Option<&[u8]>) -> Option<Answer> {
-        self.begin(method, path, body).answer_if_any()
+        self.begin(method, path, body)?.answer()
     }
 
-    /// Sends a request, whose reply is read later.
-    pub fn begin(&self, method: &str, path: &str, body: Option<&[u8]>) -> Asked {
+    /// Sends a request, whose reply is read later; none if the server is gone.
+    pub fn begin(&self, method: &str, path: &str, body: Option<&[u8]>) -> Option<Asked> {
         let mut head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
         for (name, value) in &self.headers {
             head += &format!("{name}: {value}\r\n");
@@ -84,37 +85,30 @@ impl Client {
             head += &format!("Content-Length: {}\r\n", body.len());
         }
         head += "\r\n";
+        let mut stream = TcpStream::connect(self.address).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let bytes = [head.as_bytes(), body.unwrap_or_default()].concat();
-        let stream = TcpStream::connect(self.address).ok().inspect(|mut stream| {
-            stream.set_read_timeout(Some(PATIENCE)).unwrap();
-            // A server may refuse a request before it has all of it; its reply says why.
-            let _ = stream.write_all(&bytes);
-        });
-        Asked { stream, what: format!("{method} {path}") }
+        // A server may refuse a request before it has all of it; its reply says why.
+        let _ = stream.write_all(&bytes);
+        Some(Asked { stream, is_head: method == "HEAD" })
     }
 }
 
 /// A request that has been sent. Whoever drops it goes away.
 #[derive(Debug)]
 pub struct Asked {
-    stream: Option<TcpStream>,
-    what: String,
+    stream: TcpStream,
+    is_head: bool,
 }
 
 impl Asked {
-    pub fn answer(self) -> Answer {
-        let what = self.what.clone();
-        self.answer_if_any().unwrap_or_else(|| panic!("no reply to {what}"))
-    }
-
-    /// Nothing, if the server is not there, or goes without a word. A reply that breaks off is a failure.
-    pub fn answer_if_any(self) -> Option<Answer> {
+    /// The reply, as soon as there is one; none if the server is gone.
+    pub fn answer(mut self) -> Option<Answer> {
         let mut reply = Vec::new();
-        let _ = self.stream?.read_to_end(&mut reply);
+        let _ = self.stream.read_to_end(&mut reply);
         let answer = (!reply.is_empty()).then(|| Answer::parse(&reply))?;
-        let has_body = !self.what.starts_with("HEAD ") && answer.status != 304;
-        if let Some(length) = answer.header("Content-Length").filter(|_| has_body) {
-            assert_eq!(length, answer.body.len().to_string(), "the reply to {} broke off", self.what);
+        if let Some(length) = answer.header("Content-Length").filter(|_| !self.is_head && answer.status != 304) {
+            assert_eq!(length, answer.body.len().to_string(), "the reply broke off");
         }
         Some(answer)
     }

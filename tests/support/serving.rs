@@ -81,6 +81,11 @@ impl Serving {
         wait_for("the server is ready", PATIENCE, || (self.get("/ready").0 == 200).then_some(()));
     }
 
+    /// Sends it a signal that does not end it.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
     /// Ends it with a signal; its exit code, or -1 if it had none, and all that it has logged.
     pub fn end(mut self, signal: Signal) -> (i32, String) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();

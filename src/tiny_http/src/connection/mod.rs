@@ -9,7 +9,7 @@ use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use rustix::event::{PollFd, PollFlags, Timespec, epoll::EventFlags};
+use rustix::event::epoll::EventFlags;
 
 use crate::encode::{Exchange, Keep};
 use crate::limits::{Limits, Reject};
@@ -256,14 +256,6 @@ impl Connection {
     pub(crate) fn abandon_output(&mut self) {
         self.output = Vec::new();
         self.sent = 0;
-    }
-
-    /// Whether the client has closed its side. What it sent before does not matter: nobody reads our reply to that.
-    pub(crate) fn is_client_gone(&self) -> bool {
-        let Ok(socket) = self.socket.fd() else { return false };
-        let mut sockets = [PollFd::from_borrowed_fd(socket, PollFlags::RDHUP)];
-        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-        matches!(rustix::event::poll(&mut sockets, Some(&at_once)), Ok(1..))
     }
 
     /// Gives the connection back in the state in which it waits, with the time that it has.

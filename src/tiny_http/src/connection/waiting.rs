@@ -10,6 +10,14 @@ use crate::limits::{Limits, Reject};
 use crate::pace::{Pace, later};
 
 impl Connection {
+    /// Whether the client has closed its side. What it sent before does not matter: nobody reads our reply to that.
+    pub(crate) fn is_client_gone(&self) -> bool {
+        let Ok(socket) = self.socket.fd() else { return false };
+        let mut sockets = [PollFd::from_borrowed_fd(socket, PollFlags::RDHUP)];
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        matches!(rustix::event::poll(&mut sockets, Some(&at_once)), Ok(1..))
+    }
+
     /// Writes until no more than `rest` bytes are left, waiting for the client within the limits.
     pub(crate) fn flush_waiting(&mut self, rest: usize, pace: &mut Pace, limits: &Limits) -> io::Result<()> {
         loop {

@@ -1,0 +1,55 @@
+-- A new webhook, made by $1. Its id is in $2, because its secret is sealed for it. One that is not enabled is disabled from
+-- the start.
+INSERT INTO gateway.webhooks (
+    id,
+    name,
+    url,
+    events,
+    secret,
+    secret_key_id,
+    headers,
+    retry_config,
+    ordered,
+    enabled,
+    metadata,
+    created_by,
+    disabled_at
+)
+SELECT
+    new.id,
+    new.name,
+    new.url,
+    new.events,
+    new.secret,
+    new.secret_key_id,
+    new.headers,
+    new.retry_config,
+    new.ordered,
+    new.enabled,
+    new.metadata,
+    new.created_by,
+    CASE WHEN NOT new.enabled THEN now() END
+FROM ops.actor($1),
+    jsonb_populate_record(NULL::gateway.webhooks, $2) AS new
+RETURNING
+    id,
+    name,
+    url,
+    events,
+    headers,
+    retry_config,
+    ordered,
+    enabled,
+    metadata,
+    created_by,
+    previous_secret_until,
+    last_triggered_at,
+    last_status,
+    failure_count,
+    failing_since,
+    blocked_until,
+    disabled_reason,
+    disabled_at,
+    version,
+    created_at,
+    updated_at

@@ -1,0 +1,101 @@
+//! Many events to many endpoints, of which some hang, fail, reset, and answer slowly.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::receiver::Manner;
+use super::{Receiver, start_with, webhook};
+use crate::support::App;
+use crate::support::app::text;
+use crate::support::wait::wait_for;
+
+const ENDPOINTS: usize = 20;
+
+/// Endpoints of which eight are well: the first two of each five.
+fn endpoints() -> Vec<Receiver> {
+    let manners = |index: usize| {
+        move |received: &super::receiver::Received, before: usize| {
+            // What a bad one does to the first attempts it does not do to all: in the end, everything arrives.
+            let is_bad_day = before < 4;
+            match index % 5 {
+                2 if is_bad_day => Manner::Never,
+                3 if is_bad_day => Manner::Reset,
+                3 if received.id().ends_with(['0', '1']) && before.is_multiple_of(2) => Manner::Answer(503),
+                4 => Manner::Slowly(Duration::from_millis(30)),
+                _ => Manner::Answer(200),
+            }
+        }
+    };
+    (0..ENDPOINTS).map(|index| Receiver::with(manners(index))).collect()
+}
+
+/// Events to all endpoints, until all have arrived; how long the well ones took to get theirs.
+fn deliver(events: usize, time: Duration) -> (App, Vec<Receiver>, Duration) {
+    let app = start_with(&[("WEBHOOK_TIMEOUT", "2s")]);
+    let client = app.admin().client;
+    let receivers = endpoints();
+    let schedule: Vec<u64> = vec![1; 15];
+    let made: Vec<Value> = receivers
+        .iter()
+        .map(|receiver| {
+            webhook(&client, receiver, &["settings.created"], json!({ "retry_config": { "schedule": schedule } }))
+        })
+        .collect();
+    let start = Instant::now();
+    let sql =
+        "INSERT INTO ops.settings (key, value) SELECT 'key' || n, to_jsonb(n) FROM generate_series(1, $1::bigint) AS n";
+    app.database.client().execute(sql, &[&(events as i64)]).unwrap();
+    let well: Vec<&Receiver> =
+        receivers.iter().enumerate().filter(|(index, _)| index % 5 < 2).map(|(_, one)| one).collect();
+    wait_for("the well ones have everything", time, || {
+        well.iter().all(|receiver| receiver.received().len() >= events).then_some(())
+    });
+    let took = start.elapsed();
+    wait_for("everything is delivered", time, || {
+        let sql = "SELECT count(*) FROM gateway.webhook_deliveries WHERE status <> 'SUCCEEDED'";
+        (app.database.client().query_one(sql, &[]).unwrap().get::<_, i64>(0) == 0).then_some(())
+    });
+    assert!(made.iter().all(|webhook| !text(&webhook["id"]).is_empty()));
+    (app, receivers, took)
+}
+
+/// Nothing is lost, and who answered well got nothing twice.
+fn check(app: &App, receivers: &[Receiver], events: usize) {
+    for (index, receiver) in receivers.iter().enumerate() {
+        let received = receiver.received();
+        let mut count: HashMap<&str, usize> = HashMap::new();
+        for one in &received {
+            *count.entry(one.id()).or_default() += 1;
+        }
+        assert_eq!(count.len(), events, "endpoint {index}");
+        if index % 5 < 2 || index % 5 == 4 {
+            assert_eq!(received.len(), events, "endpoint {index} got something twice");
+        }
+    }
+    let sql =
+        "SELECT count(*), count(*) FILTER (WHERE status = 'PROCESSED'), sum(attempts) FROM gateway.webhook_events";
+    let row = app.database.client().query_one(sql, &[]).unwrap();
+    let sent: usize = receivers.iter().map(|receiver| receiver.received().len()).sum();
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (events as i64, events as i64));
+    assert_eq!(row.get::<_, i64>(2), sent as i64, "what was sent and what was recorded differ");
+}
+
+#[test]
+fn nothing_is_lost_and_nothing_is_sent_twice_without_need_however_badly_some_endpoints_behave() {
+    let (app, receivers, well) = deliver(100, Duration::from_secs(120));
+    check(&app, &receivers, 100);
+    assert!(well < Duration::from_secs(8), "the well ones waited {well:?} for the others");
+}
+
+#[test]
+#[ignore = "takes minutes; run it by hand: cargo test --release --test mainstay fifty_thousand -- --ignored --nocapture"]
+#[allow(clippy::print_stdout)] // what it took is for whoever runs it
+fn fifty_thousand_deliveries_to_twenty_endpoints_of_which_many_misbehave() {
+    let events = 50_000;
+    let start = Instant::now();
+    let (app, receivers, well) = deliver(events, Duration::from_secs(3600));
+    println!("well ones: {well:?}; all: {:?}", start.elapsed());
+    check(&app, &receivers, events);
+}
