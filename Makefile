@@ -101,6 +101,10 @@ bench-db: postgresql ## Measure one row by key through pool and session against 
 	@cd tests/bench && cargo build --release --quiet --locked --bins
 	@tests/bench/target/release/bench-db $(ARGS)
 
+bench-entities: postgresql $(RELEASE) ## Measure a declared entity against a table of our own (needs wrk: make setup)
+	@cd tests/bench && cargo build --release --quiet --locked --bins
+	@tests/bench/target/release/bench-entities --mainstay $(RELEASE) $(ARGS)
+
 bench-api: postgresql $(RELEASE) ## Measure requests through the whole API against axum and pgbench (needs wrk: make setup)
 	@cd tests/bench && cargo build --release --quiet --locked --bins
 	@tests/bench/target/release/bench-api --mainstay $(RELEASE) $(ARGS)
@@ -140,4 +144,4 @@ fuzz-http: ## Fuzz the HTTP reader for FUZZ_SECONDS (needs cargo-fuzz: make setu
 		-max_total_time=$(FUZZ_SECONDS) -max_len=2048 -dict=http.dict -print_final_stats=1
 
 .PHONY: help run setup postgresql gateways check test migrate migrate-status migrate-create migrate-rollback db-start db-stop \
-	db-reset db-seed db-psql install uninstall bench-http bench-migrate bench-db test-api bench-api bench-webhooks soak fuzz-http FORCE
+	db-reset db-seed db-psql install uninstall bench-http bench-migrate bench-db test-api bench-api bench-webhooks bench-entities soak fuzz-http FORCE

@@ -13,7 +13,7 @@ GRANT USAGE ON SCHEMA entities, app TO authenticated_users, mainstay_readonly;
 
 -- A domain, so that no secret column can become a plain one, or the other way round, without anybody noticing.
 CREATE DOMAIN entities.secret AS text
-CONSTRAINT secret_is_sealed CHECK (value ~ '^[0-9a-f]+(:[0-9a-f]+)+$');
+CONSTRAINT secret_is_sealed CHECK (value ~ '^[0-9a-f]+(:[0-9a-f]*){3}$');
 COMMENT ON DOMAIN entities.secret IS 'A text that is encrypted';
 
 CREATE TABLE entities.definitions (

@@ -4,11 +4,13 @@ use std::process::ExitCode;
 
 use postgres::Client;
 use serde_json::json;
+use uuid::Uuid;
 
 use super::migrate::{connect, report};
-use super::{Arguments, Result, configuration, print, print_json, say, with_database};
+use super::{Arguments, Failure, Result, configuration, print, print_json, say, with_database};
 use crate::entities::{self, Entities, Plan, Step};
 use crate::migrate::Options;
+use crate::secret::Keys;
 
 /// Reads the declarations, connects, and does something with both.
 fn with_entities<T>(arguments: &Arguments, act: impl FnOnce(&mut Client, &Entities) -> Result<T>) -> Result<T> {
@@ -81,6 +83,18 @@ pub(super) fn list(arguments: &Arguments) -> Result<ExitCode> {
         format!("{:<24} {:>3} fields  {}\n", entity.name, entity.fields.len(), entity.description)
     };
     Ok(print(&entities.list.iter().map(line).collect::<String>()))
+}
+
+pub(super) fn reveal(arguments: &Arguments) -> Result<ExitCode> {
+    let config = configuration(arguments)?;
+    let entities = Entities::configured(&config)?;
+    let keys = Keys::configured(&config)?;
+    let (name, id, field) = (arguments.positional(0), arguments.positional(1), arguments.positional(2));
+    let id = Uuid::try_parse(id).map_err(|_| Failure::Usage(format!("{id:?} is no id")))?;
+    let secret = with_database(&config, |address| {
+        Ok(entities::reveal(&mut connect(&config, address)?, &entities, &keys, name, id, field)?)
+    })?;
+    Ok(print(&format!("{secret}\n")))
 }
 
 pub(super) fn schema(_: &Arguments) -> Result<ExitCode> {

@@ -187,6 +187,11 @@ pub const COMMANDS: &[Command] = &[
         ..command("entity migrate", "Make the tables as they are declared.", entity::migrate)
     },
     Command { flags: &[JSON], ..command("entity list", "Show what is declared.", entity::list) },
+    Command {
+        arguments: &["NAME", "ID", "FIELD"],
+        details: "For who has the key: the API takes secrets, and never shows them.",
+        ..command("entity reveal", "Open a secret of a row, and print it.", entity::reveal)
+    },
     command("entity schema", "Print the JSON Schema of declarations, for editors.", entity::schema),
     command("db start", "Start the embedded database, and leave it running.", database::start),
     command("db stop", "Stop the embedded database.", database::stop),

@@ -27,19 +27,23 @@ mod resource;
 mod definitions;
 mod restore;
 mod jobs;
+mod sealed;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::config::Config;
 use crate::error::{Code, Error, Result};
 use crate::http::Endpoint;
+use crate::secret::Keys;
 
 pub use apply::{check, migrate, plan, write};
 pub use declaration::Entity;
 pub use jobs::jobs;
 pub use plan::{Plan, Refusal, Step};
 pub use schema::schema;
+pub use sealed::reveal;
 
 /// Declarations in a folder.
 const FILES_MAX: usize = 500;
@@ -50,6 +54,8 @@ pub struct Entities {
     pub list: Vec<Entity>,
     /// Where they were read; none if there is no such folder.
     pub folder: Option<PathBuf>,
+    /// What their secrets are sealed with, where there are any.
+    pub keys: Option<Arc<Keys>>,
 }
 
 impl Entities {
@@ -85,14 +91,22 @@ impl Entities {
             files.push((path.display().to_string(), bytes));
         }
         let list = assemble(&files)?;
-        Ok(Entities { list, folder: Some(folder.to_owned()) })
+        Ok(Entities { list, folder: Some(folder.to_owned()), keys: None })
+    }
+
+    /// With the keys that the configuration names, if any of them has secrets.
+    pub fn sealed_by(mut self, config: &Config) -> Result<Entities> {
+        if self.list.iter().any(Entity::has_secrets) {
+            self.keys = Some(Arc::new(Keys::configured(config)?));
+        }
+        Ok(self)
     }
 
     /// The endpoints of all of them.
     pub fn endpoints(&self) -> Vec<Endpoint> {
         let mut endpoints = definitions::endpoints(&self.list);
         for entity in &self.list {
-            endpoints.extend(resource::resource(entity, &self.list).endpoints());
+            endpoints.extend(resource::resource(entity, &self.list, self.keys.as_ref()).endpoints());
             if entity.models.soft_deletable {
                 endpoints.extend(resource::deleted(entity).endpoints());
                 endpoints.push(restore::endpoint(entity));

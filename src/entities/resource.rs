@@ -1,5 +1,7 @@
 //! An entity as a resource: what serves our own tables serves it.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::declaration::{Column, Entity, Target, Type};
@@ -10,6 +12,7 @@ use super::text::{SCHEMA, extra_columns};
 use crate::fields::{self, Field, Kind, timestamp, uuid};
 use crate::http::Permission;
 use crate::resource::{Expansion, Resource, with_common};
+use crate::secret::Keys;
 
 /// Items of a list.
 const ITEMS_MAX: usize = 1000;
@@ -21,7 +24,7 @@ pub(super) fn permissions(entity: &Entity) -> (Permission, Permission) {
 }
 
 /// The resource of an entity.
-pub(super) fn resource(entity: &Entity, all: &[Entity]) -> Resource {
+pub(super) fn resource(entity: &Entity, all: &[Entity], keys: Option<&Arc<Keys>>) -> Resource {
     let (read, write) = permissions(entity);
     let filters = entity.fields.iter().filter(|field| field.is_filter || field.is_unique || is_reference(field));
     let mut filters: Vec<&str> = filters.map(|field| field.name.as_str()).collect();
@@ -43,6 +46,7 @@ pub(super) fn resource(entity: &Entity, all: &[Entity]) -> Resource {
         is_guarded: entity.models.business_scoped,
         needs_match: entity.models.versioned,
         rules: kept::rules(rules(entity)),
+        prepare: super::sealed::prepare(entity, keys),
         expansions: expansions(entity, all),
         type_name: Some(kept::text(&type_name(&entity.singular))),
         ..Resource::new(

@@ -36,7 +36,7 @@ impl Domains {
             gateway: Gateway::new(database.clone()),
             webhooks: Webhooks::new(config)?,
             jobs: Arc::new(Jobs::new(jobs(config, &health, &entities))),
-            entities,
+            entities: entities.sealed_by(config)?,
             health,
         })
     }

@@ -19,7 +19,7 @@ fn read(declared: &Declared) -> Result<Entities, String> {
     let files: Vec<_> =
         declared.iter().map(|(name, it)| (format!("{name}.json"), it.to_string().into_bytes())).collect();
     let list = entities::assemble(&files).map_err(|error| error.message)?;
-    Ok(Entities { list, folder: None })
+    Ok(Entities { list, ..Entities::default() })
 }
 
 /// All rows of all tables, by table and id.

@@ -7,6 +7,7 @@ mod served;
 mod models;
 mod businesses;
 mod migrations;
+mod secrets;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -130,10 +130,7 @@ fn rows_that_were_deleted_long_ago_are_purged_and_no_others() {
             .map(|row| row.get(0))
             .collect()
     };
-    // The deleted order, which is kept, still refers to one of them.
-    let purge = "SELECT entities.purge('app.customers', interval '30 days')";
-    let count: i64 = database.query_one(purge, &[]).unwrap().get(0);
-    assert!(count <= 1, "{count}");
+    // The deleted order, which is kept, still refers to one of them, and is in nobody's way but that one's.
     wait_for("the old one is purged", std::time::Duration::from_secs(20), || {
         (left() == ["held", "here", "new"]).then_some(())
     });

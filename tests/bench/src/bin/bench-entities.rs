@@ -1,0 +1,155 @@
+//! A declared entity against a table of our own that has the same columns, rules and audit: `ops.settings`. Both are
+//! served by one server, in alternating rounds.
+//!
+//! `bench-entities --mainstay PROGRAM [--rounds N] [--seconds N]`. Prints medians and ratios; never judges. Needs wrk.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use bench::Result;
+use bench::arguments::Arguments;
+use bench::cluster::Cluster;
+use bench::figures::{median, progress, ratio};
+
+const DATABASE: &str = "bench_entities";
+const ROWS: u32 = 10_000;
+const CONNECTIONS: [u32; 2] = [1, 16];
+
+/// What settings are, declared. Two columns more say who made a row and who changed it last.
+const KNOBS: &str = r#"{
+  "name": "knobs",
+  "models": ["auditable"],
+  "fields": [
+    {"name": "key", "type": "text", "min": 1, "required": true, "unique": true, "sort": true},
+    {"name": "value", "type": "json", "any": true, "required": true},
+    {"name": "description", "type": "text", "max": 1000, "default": ""},
+    {"name": "secret", "type": "boolean", "default": false}
+  ],
+  "permissions": {"read": "ADMIN", "write": "ADMIN"}
+}"#;
+
+/// For wrk: what a request is. `path` and `ids` are known to it.
+const WORKS: [(&str, &str); 3] = [
+    ("read", "function request() return wrk.format('GET', path .. '/' .. ids[math.random(#ids)]) end"),
+    ("list", "function request() return wrk.format('GET', path .. '?limit=20') end"),
+    (
+        "create",
+        "local count = 0\nwrk.headers['Content-Type'] = 'application/json'\nfunction request() count = count + 1\n\
+         return wrk.format('POST', path, nil, '{\"key\":\"' .. run .. '-' .. count .. '\",\"value\":{\"a\":1}}') end",
+    ),
+];
+
+/// The server; killed when this is dropped.
+struct Served {
+    child: Child,
+    port: u16,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Served {
+    fn start(program: &Path, cluster: &Cluster, folder: &Path) -> Result<Served> {
+        let mut command = Command::new(program);
+        command.arg("serve").env("DATABASE_URL", cluster.pairs(DATABASE)).env("PORT", "0").env("RATE_LIMIT", "0");
+        command.env("ENTITIES_PATH", folder).env("LOG_ACCESS", "false").env("ACCESS_LOG_TABLE", "false");
+        command.env("MAINSTAY_DATA", cluster.folder().join("own")).stderr(Stdio::piped());
+        let mut child = command.spawn()?;
+        let mut lines = BufReader::new(child.stderr.take().ok_or("no log")?).lines().map_while(std::result::Result::ok);
+        let mut port = None;
+        for line in lines.by_ref() {
+            let found = line.split("http://127.0.0.1:").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());
+            port = port.or(found);
+            if line.ends_with(": ready") {
+                break;
+            }
+        }
+        // Somebody must go on reading, or the server cannot go on logging.
+        std::thread::spawn(move || lines.for_each(drop));
+        Ok(Served { port: port.ok_or("mainstay does not listen")?, child })
+    }
+
+    /// Requests a second, by wrk.
+    fn rate(&self, script: &Path, connections: u32, seconds: u32) -> Result<f64> {
+        let mut command = Command::new("wrk");
+        command.args([format!("-t{}", connections.min(2)), format!("-c{connections}"), format!("-d{seconds}s")]);
+        command.arg("-s").arg(script).arg(format!("http://127.0.0.1:{}", self.port));
+        let output = command.output().map_err(|error| format!("wrk: {error}; `make setup` installs it"))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        if let Some(line) = text.lines().find(|line| line.contains("Non-2xx") || line.contains("Socket errors")) {
+            return Err(format!("{}: {line}", script.display()).into());
+        }
+        let rate = text.lines().find_map(|line| line.strip_prefix("Requests/sec:"));
+        rate.and_then(|rate| rate.trim().parse().ok()).ok_or_else(|| format!("wrk told no rate: {text}").into())
+    }
+}
+
+/// Fills both tables with the same rows, and makes an administrator with a key.
+fn prepare(cluster: &Cluster) -> Result<String> {
+    let mut client = cluster.client(DATABASE)?;
+    client.batch_execute(&format!(
+        "INSERT INTO identity.users (email, role, status) VALUES ('bench@example.org', 'ADMIN', 'ACTIVE');
+         INSERT INTO ops.settings (id, key, value)
+         SELECT md5(n::text)::uuid, 'key-' || n, '{{\"cost_centre\": 4711}}' FROM generate_series(1, {ROWS}) AS n;
+         INSERT INTO app.knobs (id, key, value) SELECT id, key, value FROM ops.settings;"
+    ))?;
+    client.batch_execute("VACUUM ANALYZE ops.settings, app.knobs")?;
+    let ids = client.query("SELECT id::text FROM app.knobs ORDER BY random() LIMIT 2000", &[])?;
+    let ids: Vec<String> = ids.iter().map(|row| row.get(0)).collect();
+    fs::write(cluster.folder().join("ids"), ids.join("\n"))?;
+    let key = "SELECT identity.generate_api_key('bench', id, '{admin}') FROM identity.users";
+    Ok(client.query_one(key, &[])?.get(0))
+}
+
+/// What wrk runs: every run makes rows of its own, in every thread.
+fn lua(cluster: &Cluster, key: &str, path: &str, (name, work): (&str, &str)) -> Result<PathBuf> {
+    let file = cluster.folder().join(format!("{name}{}.lua", path.replace('/', "-")));
+    let ids = cluster.folder().join("ids");
+    let text = format!(
+        "wrk.headers['X-API-Key'] = '{key}'\npath = '{path}'\nids = {{}}\n\
+         for line in io.lines('{}') do ids[#ids + 1] = line end\n\
+         local random = io.open('/dev/urandom', 'rb')\nrun = ''\n\
+         for byte in random:read(8):gmatch('.') do run = run .. string.format('%02x', byte:byte()) end\n\
+         math.randomseed(os.time())\n{work}\n",
+        ids.display()
+    );
+    fs::write(&file, text)?;
+    Ok(file)
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::read(&["--mainstay", "--rounds", "--seconds"])?;
+    let program = PathBuf::from(arguments.text("--mainstay").ok_or("--mainstay names the program")?);
+    let (rounds, seconds) = (arguments.value("--rounds", 7)?, arguments.value("--seconds", 2)?);
+    let cluster = Cluster::start()?;
+    cluster.create(DATABASE)?;
+    let folder = cluster.folder().join("entities");
+    fs::create_dir(&folder)?;
+    fs::write(folder.join("knobs.json"), KNOBS)?;
+    let served = Served::start(&program, &cluster, &folder)?;
+    let key = prepare(&cluster)?;
+    println!("requests a second on PostgreSQL {}, {rounds} alternating rounds of {seconds} s, medians\n", cluster.version());
+    println!("{:<8} {:>6} {:>10} {:>10}   the entity is", "work", "conns", "entity", "our own");
+    for work in WORKS {
+        let entity = lua(&cluster, &key, "/api/entities/knobs", work)?;
+        let own = lua(&cluster, &key, "/api/settings", work)?;
+        for connections in CONNECTIONS {
+            let (mut declared, mut built_in) = (Vec::new(), Vec::new());
+            for round in 1..=rounds {
+                progress(&format!("{}, {connections} connections, round {round} of {rounds}", work.0));
+                declared.push(served.rate(&entity, connections, seconds)?);
+                built_in.push(served.rate(&own, connections, seconds)?);
+            }
+            progress("");
+            let (mine, other) = (median(&declared), median(&built_in));
+            println!("{:<8} {connections:>6} {mine:>10.0} {other:>10.0}   {:.2} x", work.0, ratio(&declared, &built_in));
+        }
+    }
+    Ok(())
+}
