@@ -13,8 +13,12 @@ const READING_SECRETS: [&str; 2] = ["identity/users/login.sql", "identity/users/
 
 /// Statements that write what nobody asked for: what is old is removed, the use of a key is noted, a hash is brought up to
 /// date, a reply is kept.
-const WRITING_WITHOUT_ACTOR: [&str; 17] = [
+const WRITING_WITHOUT_ACTOR: [&str; 21] = [
+    "devx/activity/clean.sql",
     "devx/generations/give_up.sql",
+    "devx/health_checks/clean.sql",
+    "devx/health_checks/due.sql",
+    "devx/health_checks/write.sql",
     "identity/sessions/clean.sql",
     "identity/user_tokens/clean.sql",
     "identity/api_keys/touch.sql",

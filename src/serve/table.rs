@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::config::{Address, Config, Variables};
 use crate::db::Database;
-use crate::devx;
+use crate::devx::{self, Devx};
 use crate::error::{Error, Result};
 use crate::gateway::webhooks::{self, Deliverer, Webhooks};
 use crate::gateway::{self, Gateway};
@@ -21,6 +21,7 @@ pub struct Domains {
     pub identity: Arc<Identity>,
     pub gateway: Arc<Gateway>,
     pub webhooks: Arc<Webhooks>,
+    pub devx: Arc<Devx>,
     pub health: Arc<Health>,
     pub jobs: Arc<Jobs>,
 }
@@ -29,11 +30,13 @@ impl Domains {
     pub fn new(config: &Config, database: &Database) -> Result<Domains> {
         let health = Health::new(database.clone(), config.boolean("DB_HEALTH_CHECK_ENABLED") != Some(false));
         let health = Arc::new(health);
+        let devx = Devx::new(config)?;
         Ok(Domains {
             identity: Identity::new(config, database.clone())?,
             gateway: Gateway::new(database.clone()),
             webhooks: Webhooks::new(config)?,
-            jobs: Arc::new(Jobs::new(jobs(config, &health))),
+            jobs: Arc::new(Jobs::new(jobs(config, &health, &devx))),
+            devx,
             health,
         })
     }
@@ -57,7 +60,7 @@ pub fn endpoints(
     endpoints.extend(identity::endpoints(&domains.identity));
     endpoints.extend(telemetry::endpoints());
     endpoints.extend(templates::endpoints());
-    endpoints.extend(devx::endpoints());
+    endpoints.extend(devx::endpoints(&domains.devx));
     endpoints.extend(gateway::endpoints(&domains.gateway));
     endpoints.extend(webhooks::endpoints(&domains.webhooks));
     endpoints.push(batch::endpoint());
@@ -82,12 +85,12 @@ pub fn described(config: &Config) -> Result<Vec<Endpoint>> {
 }
 
 /// All jobs.
-fn jobs(config: &Config, health: &Arc<Health>) -> Vec<Job> {
+fn jobs(config: &Config, health: &Arc<Health>, devx: &Arc<Devx>) -> Vec<Job> {
     let mut jobs = ops::jobs(health);
     jobs.extend(identity::jobs());
     jobs.extend(telemetry::jobs(config));
     jobs.extend(templates::jobs());
-    jobs.extend(devx::jobs());
+    jobs.extend(devx::jobs(config, devx));
     jobs.extend(webhooks::jobs(config));
     jobs
 }
