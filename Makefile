@@ -117,6 +117,10 @@ bench-webhooks: postgresql $(RELEASE) ## Measure what an event costs a write, an
 	@cd tests/bench && cargo build --release --quiet --locked --bins
 	@tests/bench/target/release/bench-webhooks --mainstay $(RELEASE) $(ARGS)
 
+bench-catalogue: postgresql $(RELEASE) ## Measure searches, lists and claims on 1 thousand, 100 thousand and 1 million rows
+	@cd tests/bench && cargo build --release --quiet --locked --bins
+	@tests/bench/target/release/bench-catalogue --mainstay $(RELEASE) $(ARGS)
+
 # What holds the API against its document. Nothing is installed outside of target/.
 API_TOOLS := target/api
 $(API_TOOLS)/venv/installed: tests/api_document/requirements.txt
@@ -144,4 +148,4 @@ fuzz-http: ## Fuzz the HTTP reader for FUZZ_SECONDS (needs cargo-fuzz: make setu
 		-max_total_time=$(FUZZ_SECONDS) -max_len=2048 -dict=http.dict -print_final_stats=1
 
 .PHONY: help run setup postgresql gateways check test migrate migrate-status migrate-create migrate-rollback db-start db-stop \
-	db-reset db-seed db-psql install uninstall bench-http bench-migrate bench-db test-api bench-api bench-webhooks bench-entities soak fuzz-http FORCE
+	db-reset db-seed db-psql install uninstall bench-http bench-migrate bench-db test-api bench-api bench-webhooks bench-entities bench-catalogue soak fuzz-http FORCE

@@ -177,7 +177,7 @@ CREATE TABLE templates.technologies (
     CONSTRAINT technologies_slug_has_at_most_63_characters CHECK (char_length(slug) <= 63),
     CONSTRAINT technologies_kind_is_known CHECK (kind IN ('language', 'framework', 'database', 'tool')),
     CONSTRAINT technologies_version_has_at_most_63_characters CHECK (char_length(technology_version) <= 63),
-    CONSTRAINT technologies_website_is_a_url CHECK (website ~ '^https?://[^[:space:]]{1,2000}$')
+    CONSTRAINT technologies_website_is_a_url CHECK (website ~ '^https?://[^[:space:]]+$' AND char_length(website) <= 2000)
 );
 COMMENT ON TABLE templates.technologies IS 'What templates are made with';
 COMMENT ON COLUMN templates.technologies.technology_version IS 'The version of the technology; version is that of the row';
@@ -297,7 +297,10 @@ CREATE TABLE templates.templates (
         AND templates.are_slugs(technologies)
     ),
     CONSTRAINT templates_tags_are_at_most_50_slugs CHECK (cardinality(tags) <= 50 AND templates.are_slugs(tags)),
-    CONSTRAINT templates_repository_is_a_url CHECK (repository_url ~ '^[a-z][a-z0-9+.-]*://[^[:space:]]{1,2000}$'),
+    CONSTRAINT templates_repository_is_a_url CHECK (
+        repository_url ~ '^[a-z][a-z0-9+.-]*://[^[:space:]]+$'
+        AND char_length(repository_url) <= 2000
+    ),
     CONSTRAINT templates_version_is_semantic CHECK (
         template_version ~ '^(0|[1-9][0-9]{0,8})[.](0|[1-9][0-9]{0,8})[.](0|[1-9][0-9]{0,8})(-[0-9A-Za-z.-]{1,64})?$'
     ),

@@ -27,7 +27,10 @@ CREATE TABLE devx.projects (
     CONSTRAINT projects_slug_is_lower_case_words CHECK (slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$'),
     CONSTRAINT projects_slug_has_at_most_63_characters CHECK (char_length(slug) <= 63),
     CONSTRAINT projects_description_has_at_most_10000_characters CHECK (char_length(description) <= 10000),
-    CONSTRAINT projects_repository_is_a_url CHECK (repository_url ~ '^[a-z][a-z0-9+.-]*://[^[:space:]]{1,2000}$'),
+    CONSTRAINT projects_repository_is_a_url CHECK (
+        repository_url ~ '^[a-z][a-z0-9+.-]*://[^[:space:]]+$'
+        AND char_length(repository_url) <= 2000
+    ),
     CONSTRAINT projects_status_is_known CHECK (status IN ('ACTIVE', 'ARCHIVED')),
     CONSTRAINT projects_configuration_is_an_object CHECK (jsonb_typeof(configuration) = 'object'),
     CONSTRAINT projects_metadata_is_an_object CHECK (jsonb_typeof(metadata) = 'object')
@@ -47,6 +50,22 @@ FOR EACH ROW EXECUTE FUNCTION ops.make_slug('project');
 CREATE TRIGGER touch
 BEFORE UPDATE ON devx.projects
 FOR EACH ROW EXECUTE FUNCTION ops.touch();
+
+CREATE FUNCTION devx.has_all_secrets(environment_vars jsonb, environment_secrets jsonb)
+RETURNS boolean
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+AS $$
+    SELECT coalesce(array_agg(key ORDER BY key), '{}') = ARRAY(
+        SELECT key
+        FROM jsonb_object_keys(environment_secrets) AS key
+        ORDER BY key
+    )
+    FROM jsonb_each(environment_vars)
+    WHERE value -> 'secret' = 'true'
+$$;
+COMMENT ON FUNCTION devx.has_all_secrets(jsonb, jsonb) IS 'Whether there is a secret for each variable that is marked as one, and for no other';
 
 CREATE TABLE devx.services (
     id uuid PRIMARY KEY DEFAULT ops.uuid_v7(),
@@ -81,13 +100,17 @@ CREATE TABLE devx.services (
     CONSTRAINT services_description_has_at_most_10000_characters CHECK (char_length(description) <= 10000),
     CONSTRAINT services_type_is_a_lower_case_word CHECK (service_type ~ '^[a-z][a-z0-9_-]{0,49}$'),
     CONSTRAINT services_port_is_one CHECK (port BETWEEN 1 AND 65535),
-    CONSTRAINT services_health_check_is_a_url CHECK (health_check_url ~ '^https?://[^[:space:]]{1,492}$'),
+    CONSTRAINT services_health_check_is_a_url CHECK (
+        health_check_url ~ '^https?://[^[:space:]]+$'
+        AND char_length(health_check_url) <= 500
+    ),
     CONSTRAINT services_health_check_has_a_url CHECK (NOT health_check_enabled OR health_check_url IS NOT NULL),
     CONSTRAINT services_status_is_known CHECK (status IN ('inactive', 'deploying', 'active', 'failed', 'stopped')),
     CONSTRAINT services_was_deployed_when_it_is_active CHECK (status <> 'active' OR deployed_at IS NOT NULL),
     CONSTRAINT services_deployment_config_is_an_object CHECK (jsonb_typeof(deployment_config) = 'object'),
     CONSTRAINT services_environment_vars_is_an_object CHECK (jsonb_typeof(environment_vars) = 'object'),
     CONSTRAINT services_environment_secrets_is_an_object CHECK (jsonb_typeof(environment_secrets) = 'object'),
+    CONSTRAINT services_secrets_have_values CHECK (devx.has_all_secrets(environment_vars, environment_secrets)),
     CONSTRAINT services_resource_limits_is_an_object CHECK (jsonb_typeof(resource_limits) = 'object'),
     CONSTRAINT services_health_status_is_known CHECK (health_status IN ('UP', 'DOWN'))
 );
@@ -463,6 +486,33 @@ FOR EACH ROW
 WHEN (OLD.generation_status <> NEW.generation_status)
 EXECUTE FUNCTION devx.record_activity();
 
+CREATE FUNCTION devx.note_reveal(service uuid)
+RETURNS void
+LANGUAGE sql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    INSERT INTO devx.activity (user_id, project_id, team_id, verb, resource_type, resource_id, summary)
+    SELECT
+        actor.user_id,
+        s.project_id,
+        p.team_id,
+        'revealed',
+        'services',
+        s.id,
+        left(
+            format('%s read the secrets of the service %s', coalesce(nullif(u.name, ''), u.email, 'Somebody'), s.name)
+            || coalesce(' in ' || p.name, ''),
+            2000
+        )
+    FROM telemetry.actor() AS actor
+    JOIN devx.services AS s ON s.id = service
+    LEFT JOIN devx.projects AS p ON p.id = s.project_id
+    LEFT JOIN identity.users AS u ON u.id = actor.user_id
+$$;
+COMMENT ON FUNCTION devx.note_reveal(uuid) IS 'A row in activity: somebody has read the secrets of a service';
+
 -- Who sees what. These run with the rights of the tables' owner, as those of identity do.
 
 CREATE FUNCTION devx.current_working_team_ids()
@@ -695,6 +745,8 @@ GRANT SELECT ON devx.health_checks, devx.generation_events, devx.activity TO aut
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA devx FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION
+    devx.has_all_secrets(jsonb, jsonb),
+    devx.note_reveal(uuid),
     devx.current_working_team_ids(),
     devx.current_project_ids(),
     devx.current_working_project_ids()

@@ -13,9 +13,11 @@ DROP TABLE devx.projects;
 DROP FUNCTION devx.current_working_project_ids();
 DROP FUNCTION devx.current_project_ids();
 DROP FUNCTION devx.current_working_team_ids();
+DROP FUNCTION devx.note_reveal(uuid);
 DROP FUNCTION devx.record_activity();
 DROP FUNCTION devx.record_generation();
 DROP FUNCTION devx.keep_to_the_life_cycle();
 DROP FUNCTION devx.note_deployment();
+DROP FUNCTION devx.has_all_secrets(jsonb, jsonb);
 
 DROP SCHEMA devx;

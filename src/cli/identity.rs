@@ -178,10 +178,15 @@ pub(super) fn seed(arguments: &Arguments) -> Result<ExitCode> {
         let what = |is_new: bool| if is_new { "made" } else { "was there already:" };
         let user = what(first::seed(config, session)?);
         let webhook = what(webhooks::seed(config, session)?);
+        let templates = match crate::templates::seed(session)? {
+            0 => "was there already".to_owned(),
+            count => format!("made: {count} categories, technologies and templates"),
+        };
         let (name, url) = (webhooks::SEED_NAME, webhooks::SEED_URL);
         Ok(print(&format!(
             "administrator {user} {email}, with the password {password}\n\
-             webhook {webhook} {name}, to {url}, switched off\n"
+             webhook {webhook} {name}, to {url}, switched off\n\
+             catalogue {templates}\n"
         )))
     })
 }

@@ -11,6 +11,7 @@ mod identity;
 mod migrate;
 mod ops;
 mod parse;
+mod templates;
 mod webhook;
 
 use std::ffi::OsString;
@@ -317,6 +318,14 @@ pub const COMMANDS: &[Command] = &[
     Command {
         arguments: &["NAME"],
         ..command("jobs run", "Let a job run now instead of when it is due.", ops::hurry_job)
+    },
+    Command {
+        arguments: &["PATH"],
+        flags: &[flag("dry-run", "Do everything, report it, and undo it."), JSON],
+        details: "PATH is a .json file with categories, technologies and templates, a template.yaml of Backstage, or a folder of\n\
+            them. All is imported or nothing; what is there already, by its slug, is made to be like that. Templates that say\n\
+            publish are published when they have changed.",
+        ..command("templates import", "Import a catalogue of templates.", templates::import)
     },
     Command {
         details: "Refuses in production.",

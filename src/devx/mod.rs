@@ -3,6 +3,8 @@
 //! Owns the schema devx. Of templates it knows what the database says of what was published.
 
 mod projects;
+mod environment;
+mod health;
 mod services;
 mod generations;
 mod outdated;
@@ -10,13 +12,36 @@ mod diff;
 mod activity;
 mod jobs;
 
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::error::Result;
 use crate::http::Endpoint;
+use crate::outgoing::{Client, Reach};
+use crate::secret::Keys;
 pub use jobs::jobs;
 
+/// Everything that the domain needs while the server runs.
+pub struct Devx {
+    keys: Keys,
+    reach: Arc<Reach>,
+    client: Client,
+}
+
+impl Devx {
+    pub fn new(config: &Config) -> Result<Arc<Devx>> {
+        let reach = Arc::new(Reach::configured(config)?);
+        let authorities = config.text("WEBHOOK_ROOT_CERT").map(Path::new);
+        let client = Client::new(reach.clone(), authorities, health::TIMEOUT, health::AT_ONCE)?;
+        Ok(Arc::new(Devx { keys: Keys::configured(config)?, reach, client }))
+    }
+}
+
 /// All endpoints of the domain.
-pub fn endpoints() -> Vec<Endpoint> {
+pub fn endpoints(devx: &Arc<Devx>) -> Vec<Endpoint> {
     let mut endpoints = projects::endpoints();
-    endpoints.extend(services::endpoints());
+    endpoints.extend(services::endpoints(devx));
     endpoints.extend(generations::endpoints());
     endpoints.extend(outdated::endpoints());
     endpoints.extend(activity::endpoints());

@@ -1,9 +1,12 @@
 //! Services: what runs for a project, and how it has been doing.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
+use super::{Devx, environment};
 use crate::fields::{Form, Mode, boolean, choice, integer, object, text, timestamp, uuid};
-use crate::http::{Endpoint, Permission, Role};
+use crate::http::{Access, Endpoint, Output, Permission, Role, post};
 use crate::resource::{Resource, Rule};
 use crate::sql;
 
@@ -44,11 +47,13 @@ const RULES: &[Rule] = &[
     Rule::new("services_deployment_config_is_an_object", "deployment_config", "must be an object"),
     Rule::new("services_environment_vars_is_an_object", "environment_vars", "must be an object"),
     Rule::new("services_environment_secrets_is_an_object", "environment_vars", "could not be kept"),
+    Rule::new("services_secrets_have_values", "environment_vars", "has a secret without a value"),
     Rule::new("services_resource_limits_is_an_object", "resource_limits", "must be an object"),
     Rule::new("services_health_status_is_known", "health_status", "must be UP or DOWN"),
 ];
 
-fn services() -> Resource {
+fn services(devx: &Arc<Devx>) -> Resource {
+    let devx = devx.clone();
     Resource {
         fields: vec![
             text("name").required().form(Form::LINE).help("What people call the service."),
@@ -69,7 +74,7 @@ fn services() -> Resource {
                 "Where it is in its life: inactive, deploying, active; failed and stopped are left by deploying again.",
             ),
             object("deployment_config").default(json!({})).help("How it is deployed."),
-            object("environment_vars").default(json!({})).help("What it finds in its environment: texts by name."),
+            object("environment_vars").default(json!({})).help("What it finds in its environment: texts by name; {\"secret\": true, \"value\": \"…\"} is encrypted, and never shown."),
             object("resource_limits").default(json!({})).help("What it may use."),
             timestamp("deployed_at").read_only().help("When it became active last."),
             choice("health_status", &["UP", "DOWN"]).read_only().help("How it was when it was asked last."),
@@ -92,12 +97,12 @@ fn services() -> Resource {
         delete: Some(sql!("devx/services/delete")),
         is_guarded: true,
         rules: RULES,
-        prepare: Some(Box::new(|call, mode, body| {
+        prepare: Some(Box::new(move |call, mode, body| {
             if mode == Mode::Create {
                 let user = json!(call.caller()?.user_id);
                 body.entry("user_id").or_insert(user);
             }
-            Ok(())
+            environment::prepare(&devx.keys, call, mode, body)
         })),
         ..Resource::new("devx.services", "services", "service", sql!("devx/services/select"), READ, WRITE)
     }
@@ -127,6 +132,19 @@ fn health_checks() -> Resource {
     }
 }
 
-pub(super) fn endpoints() -> Vec<Endpoint> {
-    services().endpoints().into_iter().chain(health_checks().endpoints()).collect()
+pub(super) fn endpoints(devx: &Arc<Devx>) -> Vec<Endpoint> {
+    let services = services(devx);
+    let devx = devx.clone();
+    let environment = object("environment_vars").never_null().help("All of it: texts by name.");
+    let mut endpoints = vec![
+        post("/api/services/{id}/reveal", Access::Permission(WRITE), move |call| environment::reveal(&devx, call))
+            .summary("Read the environment of a service with its secrets, which is told to all who share it")
+            .answers(200, Output::Object(vec![environment]))
+            .named("", "ServiceEnvironment")
+            .guarded(true)
+            .writes(),
+    ];
+    endpoints.extend(services.endpoints());
+    endpoints.extend(health_checks().endpoints());
+    endpoints
 }

@@ -94,14 +94,23 @@ impl Client {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let mut response = request.send(body).map_err(|error| told(&error))?;
-        let retry_after = response.headers().get("Retry-After").and_then(|value| value.to_str().ok());
-        let retry_after = retry_after.and_then(wait_of);
-        let mut bytes = Vec::with_capacity(EXCERPT_BYTES);
-        // A body that breaks off takes nothing from the status that has come already.
-        let _ = response.body_mut().as_reader().take(EXCERPT_BYTES as u64).read_to_end(&mut bytes);
-        Ok(Answer { status: response.status().as_u16(), retry_after, excerpt: excerpt(&bytes) })
+        request.send(body).map(answer).map_err(|error| told(&error))
     }
+
+    /// Gets what is at a URL, as far as it is of interest.
+    pub fn get(&self, url: &str) -> Result<Answer, String> {
+        self.agent.get(url).call().map(answer).map_err(|error| told(&error))
+    }
+}
+
+/// A reply, read as far as it is of interest.
+fn answer(mut response: ureq::http::Response<ureq::Body>) -> Answer {
+    let retry_after = response.headers().get("Retry-After").and_then(|value| value.to_str().ok());
+    let retry_after = retry_after.and_then(wait_of);
+    let mut bytes = Vec::with_capacity(EXCERPT_BYTES);
+    // A body that breaks off takes nothing from the status that has come already.
+    let _ = response.body_mut().as_reader().take(EXCERPT_BYTES as u64).read_to_end(&mut bytes);
+    Answer { status: response.status().as_u16(), retry_after, excerpt: excerpt(&bytes) }
 }
 
 /// Finds the addresses of a name, and keeps those that may be called.

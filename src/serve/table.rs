@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::config::{Address, Config, Variables};
 use crate::db::Database;
-use crate::devx;
+use crate::devx::{self, Devx};
 use crate::entities::{self, Entities};
 use crate::error::{Error, Result};
 use crate::gateway::webhooks::{self, Deliverer, Webhooks};
@@ -22,6 +22,7 @@ pub struct Domains {
     pub identity: Arc<Identity>,
     pub gateway: Arc<Gateway>,
     pub webhooks: Arc<Webhooks>,
+    pub devx: Arc<Devx>,
     pub entities: Entities,
     pub health: Arc<Health>,
     pub jobs: Arc<Jobs>,
@@ -31,11 +32,13 @@ impl Domains {
     pub fn new(config: &Config, database: &Database, entities: Entities) -> Result<Domains> {
         let health = Health::new(database.clone(), config.boolean("DB_HEALTH_CHECK_ENABLED") != Some(false));
         let health = Arc::new(health);
+        let devx = Devx::new(config)?;
         Ok(Domains {
             identity: Identity::new(config, database.clone())?,
             gateway: Gateway::new(database.clone()),
             webhooks: Webhooks::new(config)?,
-            jobs: Arc::new(Jobs::new(jobs(config, &health, &entities))),
+            jobs: Arc::new(Jobs::new(jobs(config, &health, &devx, &entities))),
+            devx,
             entities: entities.sealed_by(config)?,
             health,
         })
@@ -62,7 +65,7 @@ pub fn endpoints(
     endpoints.extend(gateway::endpoints(&domains.gateway));
     endpoints.extend(webhooks::endpoints(&domains.webhooks));
     endpoints.extend(templates::endpoints());
-    endpoints.extend(devx::endpoints());
+    endpoints.extend(devx::endpoints(&domains.devx));
     endpoints.extend(domains.entities.endpoints());
     endpoints.push(batch::endpoint());
     endpoints
@@ -86,13 +89,13 @@ pub fn described(config: &Config) -> Result<Vec<Endpoint>> {
 }
 
 /// All jobs.
-fn jobs(config: &Config, health: &Arc<Health>, entities: &Entities) -> Vec<Job> {
+fn jobs(config: &Config, health: &Arc<Health>, devx: &Arc<Devx>, entities: &Entities) -> Vec<Job> {
     let mut jobs = ops::jobs(health);
     jobs.extend(identity::jobs());
     jobs.extend(telemetry::jobs(config));
     jobs.extend(webhooks::jobs(config));
     jobs.extend(templates::jobs());
-    jobs.extend(devx::jobs());
+    jobs.extend(devx::jobs(config, devx));
     jobs.extend(entities::jobs(entities));
     jobs
 }

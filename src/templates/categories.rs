@@ -12,7 +12,7 @@ use crate::sql;
 const READ: Permission = Permission::new("read:categories", Role::Viewer);
 const WRITE: Permission = Permission::new("write:categories", Role::Admin);
 
-const RULES: &[Rule] = &[
+pub(super) const RULES: &[Rule] = &[
     Rule::new("categories_slug_is_unique", "slug", "is another category's"),
     Rule::new("categories_parent_exists", "parent_id", "is no category"),
     Rule::new("categories_are_a_tree", "parent_id", "must not be below the category itself, nor ten levels deep"),

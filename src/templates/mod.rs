@@ -8,9 +8,14 @@ mod technologies;
 mod templates;
 mod publishing;
 mod template_versions;
+mod backstage;
+mod catalogue;
+mod import;
 mod jobs;
 
 use crate::http::Endpoint;
+pub use catalogue::Catalogue;
+pub use import::{Done, Step, import, seed};
 pub use jobs::jobs;
 
 /// All endpoints of the domain.

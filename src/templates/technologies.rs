@@ -8,7 +8,7 @@ use crate::sql;
 /// The kinds of technology.
 pub(super) const KINDS: &[&str] = &["language", "framework", "database", "tool"];
 
-const RULES: &[Rule] = &[
+pub(super) const RULES: &[Rule] = &[
     Rule::new("technologies_slug_is_unique", "slug", "is another technology's"),
     Rule::new("technologies_name_has_1_to_255_characters", "name", "must have 1 to 255 characters"),
     Rule::new(

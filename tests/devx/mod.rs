@@ -2,6 +2,8 @@
 
 mod projects;
 mod services;
+mod environment;
+mod health;
 mod generations;
 mod workers;
 mod outdated;

@@ -3,6 +3,7 @@
 mod away;
 mod categories;
 mod drafts;
+mod importing;
 mod publishing;
 mod search;
 

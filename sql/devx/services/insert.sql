@@ -1,5 +1,6 @@
--- A new service, made by $1.
+-- A new service, made by $1. Its id comes with it: its secrets are sealed for that.
 INSERT INTO devx.services (
+    id,
     name,
     slug,
     description,
@@ -13,9 +14,11 @@ INSERT INTO devx.services (
     status,
     deployment_config,
     environment_vars,
+    environment_secrets,
     resource_limits
 )
 SELECT
+    new.id,
     new.name,
     new.slug,
     new.description,
@@ -29,6 +32,7 @@ SELECT
     new.status,
     new.deployment_config,
     new.environment_vars,
+    new.environment_secrets,
     new.resource_limits
 FROM ops.actor($1),
     jsonb_populate_record(NULL::devx.services, $2) AS new

@@ -1,4 +1,5 @@
--- Of services, what $3 names is changed, by $1, if they still are at version $4.
+-- Of services, what $3 names is changed, by $1, if they still are at version $4. A secret that is still there, and comes
+-- without a value, stays as it was.
 UPDATE devx.services AS s
 SET (
     name,
@@ -14,6 +15,7 @@ SET (
     status,
     deployment_config,
     environment_vars,
+    environment_secrets,
     resource_limits
 ) = (
     -- Computed from the row as it is when it is written, so that two changes of different columns at once both stay.
@@ -31,6 +33,16 @@ SET (
         new.status,
         new.deployment_config,
         new.environment_vars,
+        CASE
+            WHEN $3::jsonb ? 'environment_vars' THEN (
+                SELECT coalesce(jsonb_object_agg(marked.key, sealed.value), '{}')
+                FROM jsonb_each(new.environment_vars) AS marked
+                JOIN LATERAL jsonb_each(s.environment_secrets || new.environment_secrets) AS sealed
+                    ON sealed.key = marked.key
+                WHERE marked.value -> 'secret' = 'true'
+            )
+            ELSE s.environment_secrets
+        END,
         new.resource_limits
     FROM jsonb_populate_record(s, $3) AS new
 )

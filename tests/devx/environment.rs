@@ -1,0 +1,90 @@
+//! Secrets in the environment of a service: taken, sealed, kept, and read only by those who may change it.
+
+use serde_json::{Value, json};
+
+use super::{project, team};
+use crate::support::App;
+use crate::support::app::text;
+
+fn secret(value: &str) -> Value {
+    json!({ "secret": true, "value": value })
+}
+
+#[test]
+fn secrets_are_sealed_and_shown_to_nobody_who_does_not_ask_for_them() {
+    let app = App::start();
+    let user = app.user();
+    let body = json!({ "name": "Pay", "environment_vars": { "MODE": "test", "TOKEN": secret("hunter2"), "OTHER": secret("") } });
+    let made = user.client.post("/api/services", &body).expect(201).json();
+    let marks = json!({ "MODE": "test", "TOKEN": { "secret": true }, "OTHER": { "secret": true } });
+    assert_eq!(made["environment_vars"], marks);
+    let path = format!("/api/services/{}", text(&made["id"]));
+    assert_eq!(user.client.get(&path).json()["environment_vars"], marks);
+    let revealed = user.client.post(&format!("{path}/reveal"), &json!({})).expect(200).json();
+    assert_eq!(revealed, json!({ "environment_vars": { "MODE": "test", "TOKEN": "hunter2", "OTHER": "" } }));
+    // Sent back as it was shown, a secret stays; one that is left out is gone; one with a value is another.
+    let change = json!({ "environment_vars": { "TOKEN": { "secret": true }, "NEW": secret("new") } });
+    user.client.patch(&path, &change).expect(200);
+    user.client.patch(&path, &json!({ "port": 80 })).expect(200);
+    let revealed = user.client.post(&format!("{path}/reveal"), &json!({})).expect(200).json();
+    assert_eq!(revealed, json!({ "environment_vars": { "TOKEN": "hunter2", "NEW": "new" } }));
+    let mut client = app.database.client();
+    for table in ["devx.services", "telemetry.audit_logs", "devx.activity"] {
+        let found = format!("SELECT count(*) FROM {table} AS t WHERE to_jsonb(t)::text LIKE '%hunter2%'");
+        assert_eq!(client.query_one(&found, &[]).unwrap().get::<_, i64>(0), 0, "{table}");
+    }
+    let told = user.client.get("/api/activity?sort=-id&verb=revealed&limit=1").json();
+    assert_eq!(told["data"][0]["summary"], "USER read the secrets of the service Pay");
+}
+
+#[test]
+fn only_those_who_may_change_a_service_read_its_secrets() {
+    let app = App::start();
+    let (owner, member, looker, stranger) = (app.user(), app.user(), app.user(), app.user());
+    let team = team(&owner, &[(&member, "MEMBER"), (&looker, "VIEWER")]);
+    let shop = project(&owner.client, "Shop");
+    let shop_path = format!("/api/projects/{}", text(&shop["id"]));
+    owner.client.patch(&shop_path, &json!({ "team_id": team["id"] })).expect(200);
+    let body = json!({ "name": "Pay", "project_id": shop["id"], "environment_vars": { "T": secret("x") } });
+    let made = owner.client.post("/api/services", &body).expect(201).json();
+    let path = format!("/api/services/{}", text(&made["id"]));
+    for (who, status) in [(&owner, 200), (&member, 200), (&looker, 404), (&stranger, 404), (&app.viewer(), 403)] {
+        assert_eq!(who.client.post(&format!("{path}/reveal"), &json!({})).status, status, "{}", who.email);
+    }
+    looker.client.get(&path).expect(200);
+}
+
+#[test]
+fn what_is_no_environment_is_refused_name_by_name() {
+    let app = App::start();
+    let user = app.user().client;
+    let made = user.post("/api/services", &json!({ "name": "Pay" })).expect(201).json();
+    let path = format!("/api/services/{}", text(&made["id"]));
+    let wrong = json!({
+        "1ST": "a", "A B": "a", "": "a", "NUMBER": 7, "LONG": "x".repeat(32_769), "MORE": { "secret": true, "value": 7 },
+        "LESS": { "secret": false }, "EXTRA": { "secret": true, "value": "a", "b": 1 }, "GOOD": "a",
+    });
+    let refusal = user.patch(&path, &json!({ "environment_vars": wrong })).refuse(422, "VALIDATION_ERROR").json();
+    assert_eq!(refusal["fields"].as_array().map(Vec::len), Some(8), "{refusal}");
+    let nothing = json!({ "environment_vars": { "A": { "secret": true } } });
+    user.patch(&path, &nothing).refuse(422, "VALIDATION_ERROR");
+    user.post("/api/services", &json!({ "name": "B", "environment_vars": nothing["environment_vars"] })).expect(422);
+    let many = json!({ "environment_vars": { "A": secret("x") } });
+    user.patch("/api/services?name=Pay", &many).refuse(422, "VALIDATION_ERROR");
+    user.patch(&path, &json!({ "environment_secrets": {} })).refuse(422, "VALIDATION_ERROR");
+}
+
+#[test]
+fn a_secret_that_is_copied_to_another_service_does_not_open_there() {
+    let app = App::start();
+    let user = app.user().client;
+    let make = |name: &str, value: &str| {
+        let body = json!({ "name": name, "environment_vars": { "T": secret(value) } });
+        format!("/api/services/{}/reveal", text(&user.post("/api/services", &body).expect(201).json()["id"]))
+    };
+    let (one, two) = (make("One", "first"), make("Two", "second"));
+    let copy = "UPDATE devx.services SET environment_secrets = (SELECT environment_secrets FROM devx.services WHERE name = 'One')";
+    app.database.client().batch_execute(copy).unwrap();
+    user.post(&one, &json!({})).expect(200);
+    user.post(&two, &json!({})).refuse(500, "INTERNAL_ERROR");
+}
