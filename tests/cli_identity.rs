@@ -91,8 +91,11 @@ fn a_key_from_the_command_line_works_is_rotated_and_revoked() {
 #[test]
 fn the_seed_is_planted_once_and_never_in_production() {
     let database = migrated();
-    assert!(on(&database, &["seed"]).text().contains("made"));
-    assert!(on(&database, &["seed"]).text().contains("was there already"));
+    let lines = |run: Run| run.text().lines().map(str::to_owned).collect::<Vec<_>>();
+    let (first, second) = (lines(on(&database, &["seed"])), lines(on(&database, &["seed"])));
+    assert!(first.iter().all(|line| line.contains(" made ")), "{first:?}");
+    assert!(second.iter().all(|line| line.contains(" was there already: ")), "{second:?}");
+    assert_eq!((first.len(), second.len()), (4, 4), "an administrator, two routes and a webhook");
     let variables = [("DATABASE_URL", database.pairs()), ("APP_ENV", "production".to_owned())];
     let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
     let run = mainstay(&["seed"], &variables);

@@ -10,7 +10,7 @@ use super::{Arguments, Failure, Result, configuration, print, print_json, say, w
 use crate::config::{Config, Kind, Value as Setting};
 use crate::db::{Database, Purpose, Session, Which};
 use crate::fields::{Form, Mode, check, text};
-use crate::gateway::webhooks;
+use crate::gateway::{self, webhooks};
 use crate::http::Role;
 use crate::identity::admin::{self, NewApiKey, NewUser};
 use crate::identity::first;
@@ -183,10 +183,11 @@ pub(super) fn seed(arguments: &Arguments) -> Result<ExitCode> {
             count => format!("made: {count} categories, technologies and templates"),
         };
         let (name, url) = (webhooks::SEED_NAME, webhooks::SEED_URL);
-        Ok(print(&format!(
-            "administrator {user} {email}, with the password {password}\n\
-             webhook {webhook} {name}, to {url}, switched off\n\
-             catalogue {templates}\n"
-        )))
+        let mut text = format!("administrator {user} {email}, with the password {password}\n");
+        for (route, path, is_new) in gateway::seed(session)? {
+            text += &format!("route {} {route}, {path}\n", what(is_new));
+        }
+        text += &format!("webhook {webhook} {name}, to {url}, switched off\ncatalogue {templates}\n");
+        Ok(print(&text))
     })
 }

@@ -329,7 +329,11 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         details: "Refuses in production.",
-        ..command("seed", "Make what development needs: an administrator whose password is known.", identity::seed)
+        ..command(
+            "seed",
+            "Make what development needs: an administrator whose password is known, and samples.",
+            identity::seed,
+        )
     },
     Command {
         details: "It is what a server with the same settings answers to GET /openapi.json.",

@@ -11,6 +11,7 @@ mod reading;
 mod target;
 mod near;
 mod matching;
+mod seed;
 pub mod webhooks;
 pub mod export;
 pub mod configuration;
@@ -21,6 +22,7 @@ use crate::db::{Database, Heard};
 use crate::error::Result;
 use crate::http::{Bell, Endpoint};
 use memory::Memory;
+pub use seed::seed;
 pub use snapshot::{Route, Snapshot};
 
 /// The channel on which the database says that routes have changed.

@@ -44,6 +44,8 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new("routes_options_has_the_path_once", "path", "is that of another enabled route that takes OPTIONS"),
 ];
 
+/// What makes one, for this resource and for the seed.
+pub(super) const INSERT: Query = sql!("gateway/routes/insert");
 /// What reads them, for this resource and for whoever keeps them in memory.
 pub(super) const SELECT: Query = sql!("gateway/routes/select");
 
@@ -139,8 +141,8 @@ fn routes() -> Resource {
         fields: fields(),
         filters: &["enabled", "name", "path", "upstream", "methods", "strip_path", "metadata"],
         sorts: &["name", "path"],
-        searched: &["name", "path", "upstream"],
-        insert: Some(sql!("gateway/routes/insert")),
+        searched: &["name", "path"],
+        insert: Some(INSERT),
         update: Some(sql!("gateway/routes/update")),
         delete: Some(sql!("gateway/routes/delete")),
         rules: RULES,

@@ -66,7 +66,6 @@ fn searches_among_many_routes_are_served_by_indexes() {
     for (condition, order, index) in [
         (contains("name", "c4ca4238a0"), "t.id DESC", "routes_name_trigrams"),
         (contains("path", "c4ca4238a0"), "t.id DESC", "routes_path_trigrams"),
-        (contains("upstream", "c4ca4238a0"), "t.id DESC", "routes_upstream_trigrams"),
         ("t.path = '/a'".to_owned(), "t.id DESC", "routes_path"),
         ("t.upstream = 'http://a'".to_owned(), "t.id DESC", "routes_upstream"),
         ("NOT t.enabled".to_owned(), "t.id DESC", "routes_disabled"),

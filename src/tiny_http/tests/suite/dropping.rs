@@ -3,10 +3,10 @@
 use std::io::Read;
 use std::os::unix::net::UnixStream;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::*;
-use tiny_http::{Limits, Request, Server};
+use tiny_http::{Limits, Request, Server, TestRequest};
 
 const GET: &str = "GET /alive HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -81,4 +81,21 @@ fn a_unix_sockets_path_goes_with_its_server() {
         assert!(!path.exists());
         assert!(!matches!(client.read(&mut [0]), Ok(1..)), "the client is closed too");
     }
+}
+
+#[test]
+fn a_request_that_is_kept_knows_when_its_client_has_gone() {
+    let server = server(patient());
+    let mut client = Client::connect(server.server_addr().to_ip().unwrap());
+    client.send(GET);
+    let request = server.recv().unwrap();
+    thread::sleep(Duration::from_millis(20));
+    assert!(!request.is_client_gone());
+    drop(client);
+    let end = Instant::now() + Duration::from_secs(10);
+    while !request.is_client_gone() {
+        assert!(Instant::now() < end, "nobody has noticed");
+        thread::sleep(Duration::from_millis(1));
+    }
+    assert!(!Request::from(TestRequest::new()).is_client_gone());
 }
