@@ -247,16 +247,17 @@ pub const COMMANDS: &[Command] = &[
     Command {
         arguments: &["FILE"],
         flags: &[IF_MATCH, JSON],
-        details: "FILE is JSON: {\"tags\": [...], \"routes\": [{\"name\": ..., \"path\": ..., \"upstream\": ...}, ...]}; - is the standard\n\
-            input. It owns the routes that have all of its tags in metadata.tags, and all routes if it has none; what it owns\n\
-            and does not name is deleted. Exits with 0 if there is nothing to do, and with 3 if there is.",
-        ..command("gateway plan", "Show what a file would change in the routes.", gateway::plan)
+        details: "FILE is JSON: {\"tags\": [...], \"routes\": [{\"name\": ..., \"path\": ..., \"upstream\": ...}, ...], \"webhooks\": [...]};\n\
+            - is the standard input. It owns what has all of its tags in metadata.tags, and everything if it has none; what it\n\
+            owns and does not name is deleted. Without \"webhooks\", those are left alone.\n\
+            Exits with 0 if there is nothing to do, and with 3 if there is.",
+        ..command("gateway plan", "Show what a file would change in routes and webhooks.", gateway::plan)
     },
     Command {
         arguments: &["FILE"],
         flags: &[MESSAGE, IF_MATCH, flag("dry-run", "Show what would change, and change nothing."), JSON],
         details: "All of it happens, or nothing. See `mainstay gateway plan --help` for what is in FILE.",
-        ..command("gateway apply", "Make the routes what a file says.", gateway::apply)
+        ..command("gateway apply", "Make routes and webhooks what a file says.", gateway::apply)
     },
     Command {
         arguments: &["REVISION"],
@@ -265,7 +266,7 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         flags: &[option("count", "N", "Show this many: 20."), JSON],
-        ..command("gateway history", "Show the latest revisions of the routes.", gateway::history)
+        ..command("gateway history", "Show the latest revisions of routes and webhooks.", gateway::history)
     },
     Command {
         arguments: &["REVISION"],

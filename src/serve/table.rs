@@ -59,6 +59,7 @@ pub fn endpoints(
     endpoints.extend(telemetry::endpoints());
     endpoints.extend(gateway::endpoints(&domains.gateway));
     endpoints.extend(webhooks::endpoints(&domains.webhooks));
+    endpoints.extend(gateway::configuration::endpoints(&domains.webhooks));
     endpoints.extend(domains.entities.endpoints());
     endpoints.push(batch::endpoint());
     endpoints
