@@ -12,9 +12,11 @@ use crate::support::{App, migrated};
 const LINES_MAX: usize = 400;
 
 /// Statements that have more than one caller, and why.
-const SHARED: [(&str, &str); 9] = [
+const SHARED: [(&str, &str); 11] = [
     ("db/act_as", "a transaction becomes a user, and then itself again"),
-    ("gateway/webhooks/insert", "whoever makes a webhook, and the seed"),
+    ("gateway/webhooks/delete", "the resource, and whole configurations"),
+    ("gateway/webhooks/insert", "the resource, whole configurations, and the seed"),
+    ("gateway/webhooks/update", "the resource, and whole configurations"),
     ("identity/sessions/revoke_all", "of oneself, and of another by an administrator"),
     ("identity/users/insert", "whoever registers, and whom an administrator makes"),
     ("identity/users/login", "a login, and a password that was forgotten"),

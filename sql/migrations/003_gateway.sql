@@ -169,6 +169,19 @@ CREATE INDEX revisions_restored_from ON gateway.revisions (restored_from) WHERE 
 SELECT telemetry.audit('gateway.revisions', noise => '{snapshot}');
 
 GRANT USAGE ON SCHEMA gateway TO mainstay_readonly;
-GRANT SELECT ON gateway.routes, gateway.revisions TO mainstay_readonly;
+GRANT SELECT ON gateway.routes TO mainstay_readonly;
+
+-- Not the snapshot: webhooks in it have headers, which may be secret.
+GRANT SELECT (
+    id,
+    number,
+    checksum,
+    tags,
+    author,
+    message,
+    summary,
+    restored_from,
+    created_at
+) ON gateway.revisions TO mainstay_readonly;
 
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA gateway FROM PUBLIC;

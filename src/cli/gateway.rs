@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::fs::File;
 use std::io::{self, Read};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -11,8 +12,9 @@ use super::identity::with_session;
 use super::{Arguments, Failure, Result, configuration as settings, print, print_json, say, with_database};
 use crate::db::{Database, TransactionOptions};
 use crate::gateway::Gateway;
-use crate::gateway::configuration::{self, Applied, Author, BYTES_MAX, Changes, Configuration, Wanted};
+use crate::gateway::configuration::{self, Applied, Author, BYTES_MAX, Changes, Configuration, Scope, Wanted};
 use crate::gateway::export::{self, Format};
+use crate::gateway::webhooks::Webhooks;
 use crate::json;
 
 /// What `plan` exits with when there is something to do.
@@ -57,11 +59,13 @@ fn export_configuration(arguments: &Arguments) -> Result<ExitCode> {
         .filter(|tag| !tag.is_empty())
         .map(str::to_owned)
         .collect();
-    with_session(arguments, |_, session, _| print_json(&Configuration::read(session, &tags)?.to_value()))
+    with_session(arguments, |_, session, _| {
+        print_json(&Configuration::read(session, &tags, Scope::Everything)?.to_value())
+    })
 }
 
 /// A configuration file; `-` is the standard input.
-fn wanted(path: &str, message: Option<&str>) -> Result<Wanted> {
+fn wanted(path: &str, message: Option<&str>, webhooks: &Arc<Webhooks>) -> Result<Wanted> {
     let unreadable = |error: io::Error| Failure::Refused(format!("{path} cannot be read: {error}"));
     let mut bytes = Vec::new();
     let limit = BYTES_MAX as u64 + 1;
@@ -78,23 +82,25 @@ fn wanted(path: &str, message: Option<&str>) -> Result<Wanted> {
     if let Some(message) = message {
         body.insert("message".to_owned(), message.into());
     }
-    Ok(Wanted::read(body, true)?)
+    Ok(Wanted::read(body, webhooks, true)?)
 }
 
 pub(super) fn plan(arguments: &Arguments) -> Result<ExitCode> {
-    let wanted = wanted(arguments.positional(0), None)?;
-    with_session(arguments, |_, session, _| {
+    with_session(arguments, |config, session, _| {
+        let wanted = wanted(arguments.positional(0), None, &Webhooks::new(config)?)?;
         let applied = configuration::plan(session, &wanted, arguments.value("if-match"))?;
         show(arguments, &applied)?;
-        Ok(if applied.routes.are_none() { ExitCode::SUCCESS } else { ExitCode::from(CHANGED) })
+        Ok(if applied.changes_nothing() { ExitCode::SUCCESS } else { ExitCode::from(CHANGED) })
     })
 }
 
 pub(super) fn apply(arguments: &Arguments) -> Result<ExitCode> {
-    let mut wanted = wanted(arguments.positional(0), arguments.value("message"))?;
-    wanted.is_dry_run |= arguments.has("dry-run");
-    with_session(arguments, |_, session, actor| {
-        let author = Author { actor, user: None };
+    with_session(arguments, |config, session, actor| {
+        let webhooks = Webhooks::new(config)?;
+        let mut wanted = wanted(arguments.positional(0), arguments.value("message"), &webhooks)?;
+        wanted.is_dry_run |= arguments.has("dry-run");
+        webhooks.check_secrets(session)?;
+        let author = Author { webhooks: &webhooks, actor, user: None };
         let applied = session.transaction(TransactionOptions::default(), |transaction| {
             configuration::apply(transaction, author, &wanted, arguments.value("if-match"))
         })?;
@@ -105,10 +111,13 @@ pub(super) fn apply(arguments: &Arguments) -> Result<ExitCode> {
 pub(super) fn roll_back(arguments: &Arguments) -> Result<ExitCode> {
     let number = number(arguments.positional(0))?;
     let message = arguments.value("message").unwrap_or_default();
-    with_session(arguments, |_, session, actor| {
-        let author = Author { actor, user: None };
+    with_session(arguments, |config, session, actor| {
+        let webhooks = Webhooks::new(config)?;
+        webhooks.check_secrets(session)?;
+        let author = Author { webhooks: &webhooks, actor, user: None };
+        let (scope, if_match) = (Scope::Everything, arguments.value("if-match"));
         let applied = session.transaction(TransactionOptions::default(), |transaction| {
-            configuration::roll_back(transaction, author, number, message, arguments.value("if-match"))
+            configuration::roll_back(transaction, author, number, message, scope, if_match)
         })?;
         show(arguments, &applied)
     })
@@ -118,11 +127,11 @@ pub(super) fn diff(arguments: &Arguments) -> Result<ExitCode> {
     let from = number(arguments.positional(0))?;
     let to = arguments.value("to").map(number).transpose()?;
     with_session(arguments, |_, session, _| {
-        let changes = configuration::between(session, from, to)?;
+        let changes = configuration::between(session, from, to, Scope::Everything)?;
         if arguments.has("json") {
             return print_json(&changes);
         }
-        Ok(print(&told(&changes)))
+        Ok(print(&told(&changes.routes, changes.webhooks.as_ref())))
     })
 }
 
@@ -154,14 +163,24 @@ fn show(arguments: &Arguments, applied: &Applied) -> Result<ExitCode> {
     }
     let end = match applied.revision {
         Some(number) => format!("applied as revision {number}\n"),
-        None if applied.routes.are_none() => "nothing to do\n".to_owned(),
+        None if applied.changes_nothing() => "nothing to do\n".to_owned(),
         None => format!("not applied; --if-match {} makes sure that nothing else changes\n", applied.checksum_before),
     };
-    Ok(print(&(told(&applied.routes) + &end)))
+    for (name, secret) in &applied.secrets {
+        say(&format!("the secret of the webhook {} is {secret}; it is shown this once", plain(name)));
+    }
+    Ok(print(&(told(&applied.routes, applied.webhooks.as_ref()) + &end)))
 }
 
 /// Changes as people read them.
-fn told(changes: &Changes) -> String {
+fn told(routes: &Changes, webhooks: Option<&Changes>) -> String {
+    match webhooks {
+        None => list(routes),
+        Some(webhooks) => format!("routes:\n{}webhooks:\n{}", list(routes), list(webhooks)),
+    }
+}
+
+fn list(changes: &Changes) -> String {
     let mut text = String::new();
     for route in &changes.create {
         let _ = writeln!(text, "+ {}", line(route));
@@ -184,7 +203,10 @@ fn line(route: &Map<String, Value>) -> String {
     let text = |name: &str| route.get(name).and_then(Value::as_str).unwrap_or_default();
     let methods = route.get("methods").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
     let methods: Vec<&str> = methods.collect();
-    plain(&format!("{}  {} {} -> {}", text("name"), methods.join(","), text("path"), text("upstream")))
+    plain(&match route.get("url").and_then(Value::as_str) {
+        Some(url) => format!("{}  {url}", text("name")),
+        None => format!("{}  {} {} -> {}", text("name"), methods.join(","), text("path"), text("upstream")),
+    })
 }
 
 /// Without what would steer a terminal.

@@ -69,6 +69,5 @@ pub fn endpoints(gateway: &Arc<Gateway>) -> Vec<Endpoint> {
     let mut endpoints = routes::endpoints();
     endpoints.push(reading::endpoint(gateway));
     endpoints.push(matching::endpoint(gateway));
-    endpoints.extend(configuration::endpoints());
     endpoints
 }

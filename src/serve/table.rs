@@ -64,6 +64,7 @@ pub fn endpoints(
     endpoints.extend(telemetry::endpoints());
     endpoints.extend(gateway::endpoints(&domains.gateway));
     endpoints.extend(webhooks::endpoints(&domains.webhooks));
+    endpoints.extend(gateway::configuration::endpoints(&domains.webhooks));
     endpoints.extend(templates::endpoints());
     endpoints.extend(devx::endpoints(&domains.devx));
     endpoints.extend(domains.entities.endpoints());

@@ -4,6 +4,7 @@ mod applying;
 mod command;
 mod faults;
 mod history;
+mod webhooks;
 
 use serde_json::{Value, json};
 

@@ -1,20 +1,26 @@
 //! A configuration becomes what is: in one transaction, in which nobody else writes.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{Changes, Configuration, Revision, Wanted, compare, conflicts, revisions};
+use super::{Changes, Configuration, Revision, Scope, Wanted, compare, conflicts, revisions};
 use crate::db::Statements;
 use crate::error::{Code, Error, Result};
 use crate::gateway::routes::RULES;
+use crate::gateway::webhooks::{Webhooks, whole};
 use crate::resource::explain;
 use crate::sql;
 use crate::sql::Json;
 
 /// Who applies.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Author<'a> {
+    /// What seals the secrets of webhooks that are made.
+    pub webhooks: &'a Arc<Webhooks>,
     /// What the audit says.
     pub actor: &'a str,
     pub user: Option<Uuid>,
@@ -32,11 +38,21 @@ pub struct Applied {
     pub revision: Option<i64>,
     pub summary: Value,
     pub routes: Changes,
+    /// None if the configuration says nothing of webhooks.
+    pub webhooks: Option<Changes>,
+    /// The secrets of webhooks that were made, shown this once.
+    pub secrets: BTreeMap<String, String>,
+}
+
+impl Applied {
+    pub fn changes_nothing(&self) -> bool {
+        self.routes.are_none() && self.webhooks.as_ref().is_none_or(Changes::are_none)
+    }
 }
 
 /// What would change.
 pub fn plan(statements: &mut dyn Statements, wanted: &Wanted, if_match: Option<&str>) -> Result<Applied> {
-    let before = Configuration::read(statements, &wanted.configuration.tags)?;
+    let before = Configuration::read(statements, &wanted.configuration.tags, wanted.configuration.scope())?;
     let applied = lead(&before, &wanted.configuration);
     if let Some(expected) = if_match.filter(|expected| *expected != applied.checksum_before) {
         let message = format!("the configuration is {} by now, not {expected}", applied.checksum_before);
@@ -49,14 +65,22 @@ pub fn plan(statements: &mut dyn Statements, wanted: &Wanted, if_match: Option<&
 
 fn lead(before: &Configuration, after: &Configuration) -> Applied {
     let routes = compare(&before.routes, &after.routes);
+    let webhooks = Option::zip(before.webhooks.as_ref(), after.webhooks.as_ref());
+    let webhooks = webhooks.map(|(before, after)| compare(before, after));
+    let mut summary = json!({ "routes": routes.summary() });
+    if let Some(webhooks) = &webhooks {
+        summary["webhooks"] = webhooks.summary();
+    }
     Applied {
         checksum_before: before.checksum(),
         checksum: after.checksum(),
         tags: after.tags.clone(),
         is_applied: false,
         revision: None,
-        summary: json!({ "routes": routes.summary() }),
+        summary,
         routes,
+        webhooks,
+        secrets: BTreeMap::new(),
     }
 }
 
@@ -81,14 +105,19 @@ pub fn roll_back(
     author: Author<'_>,
     number: i64,
     message: &str,
+    scope: Scope,
     if_match: Option<&str>,
 ) -> Result<Applied> {
     claim(statements)?;
     let revision = revisions::revision(statements, number)?;
     let configuration = revision.configuration;
+    if configuration.webhooks.is_some() && scope == Scope::Routes {
+        let message = format!("revision {number} is one of webhooks, too, which only administrators may change");
+        return Err(Error::new(Code::InsufficientPermissions, message));
+    }
     let names = configuration.routes.keys().cloned().collect();
     let message = if message.is_empty() { format!("back to revision {number}") } else { message.to_owned() };
-    let wanted = Wanted { configuration, message, is_dry_run: false, names };
+    let wanted = Wanted { configuration, message, is_dry_run: false, names, secrets: BTreeMap::new() };
     let applied = plan(statements, &wanted, if_match)?;
     write(statements, author, &wanted, Some(number), applied)
 }
@@ -110,14 +139,30 @@ fn write(
     mut applied: Applied,
 ) -> Result<Applied> {
     applied.is_applied = true;
-    if applied.routes.are_none() {
+    if applied.changes_nothing() {
         return Ok(applied);
     }
+    write_routes(statements, author.actor, &applied.routes)?;
+    if let Some(changes) = &applied.webhooks {
+        applied.secrets = write_webhooks(statements, author, wanted, changes)?;
+    }
+    let revision = Revision {
+        checksum: applied.checksum.clone(),
+        author: author.user,
+        message: wanted.message.clone(),
+        summary: applied.summary.clone(),
+        restored_from,
+        configuration: wanted.configuration.clone(),
+    };
+    applied.revision = Some(revisions::keep(statements, author.actor, &revision)?);
+    Ok(applied)
+}
+
+fn write_routes(statements: &mut dyn Statements, actor: &str, changes: &Changes) -> Result<()> {
     let told = |error| explain(error, "gateway.routes", RULES);
     // Routes may change places: what is judged is where they end up.
     statements.exec(&sql!("gateway/revisions/defer"), &[])?;
-    let actor = Json(author.actor);
-    let changes = &applied.routes;
+    let actor = Json(actor);
     let deleted: Vec<&str> = changes.delete.iter().filter_map(|route| route.get("name")?.as_str()).collect();
     if !deleted.is_empty() {
         statements.exec(&sql!("gateway/routes/delete_many"), &[&actor, &deleted]).map_err(told)?;
@@ -130,17 +175,39 @@ fn write(
         let created = array(changes.create.iter());
         statements.exec(&sql!("gateway/routes/insert_many"), &[&actor, &Json(&created)]).map_err(told)?;
     }
-    statements.exec(&sql!("gateway/revisions/judge"), &[]).map_err(told)?;
-    let revision = Revision {
-        checksum: applied.checksum.clone(),
-        author: author.user,
-        message: wanted.message.clone(),
-        summary: applied.summary.clone(),
-        restored_from,
-        configuration: wanted.configuration.clone(),
-    };
-    applied.revision = Some(revisions::keep(statements, author.actor, &revision)?);
-    Ok(applied)
+    statements.exec(&sql!("gateway/revisions/judge"), &[]).map_err(told).map(drop)
+}
+
+/// One after the other: there are few of them, and each that is made has a secret that is sealed for it alone.
+fn write_webhooks(
+    statements: &mut dyn Statements,
+    author: Author<'_>,
+    wanted: &Wanted,
+    changes: &Changes,
+) -> Result<BTreeMap<String, String>> {
+    let ids: BTreeMap<String, Uuid> = whole::read(statements, &wanted.configuration.tags)?
+        .into_iter()
+        .filter_map(|(id, webhook)| Some((webhook.get("name")?.as_str()?.to_owned(), id)))
+        .collect();
+    let name =
+        |webhook: &Map<String, Value>| webhook.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let deleted: Vec<Uuid> = changes.delete.iter().filter_map(|webhook| ids.get(&name(webhook)).copied()).collect();
+    if !deleted.is_empty() {
+        whole::remove(statements, author.actor, &deleted)?;
+    }
+    for update in &changes.update {
+        if let Some(id) = ids.get(&update.name) {
+            whole::change(statements, author.actor, *id, &update.after)?;
+        }
+    }
+    let mut secrets = BTreeMap::new();
+    for webhook in &changes.create {
+        let (name, mut webhook) = (name(webhook), webhook.clone());
+        webhook.extend(wanted.secrets.get(&name).map(|secret| ("secret".to_owned(), secret.clone())));
+        let secret = whole::make(author.webhooks, statements, author.actor, author.user, &webhook)?;
+        secrets.insert(name, secret);
+    }
+    Ok(secrets)
 }
 
 fn array<'a>(objects: impl Iterator<Item = &'a Map<String, Value>>) -> String {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{Configuration, Objects, revision};
+use super::{Configuration, Objects, Scope, revision};
 use crate::db::Statements;
 use crate::error::{Code, Error, Result};
 
@@ -65,15 +65,28 @@ fn update(name: &str, before: &Map<String, Value>, after: &Map<String, Value>) -
     Update { name: name.to_owned(), fields, after: after.clone() }
 }
 
+/// What lies between two revisions.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Difference {
+    pub from: i64,
+    /// None for what there is now.
+    pub to: Option<i64>,
+    pub routes: Changes,
+    /// None unless both are about webhooks, and whoever asks may know.
+    pub webhooks: Option<Changes>,
+}
+
 /// What has changed from a revision to another, or to what there is now.
-pub fn between(statements: &mut dyn Statements, from: i64, to: Option<i64>) -> Result<Changes> {
+pub fn between(statements: &mut dyn Statements, from: i64, to: Option<i64>, scope: Scope) -> Result<Difference> {
     let before = revision(statements, from)?.configuration;
     let after = match to {
         Some(to) => revision(statements, to)?.configuration,
-        None => Configuration::read(statements, &before.tags)?,
+        None => Configuration::read(statements, &before.tags, before.scope())?,
     };
     if before.tags != after.tags {
         return Err(Error::new(Code::ValidationError, "the two revisions are of different parts: their tags differ"));
     }
-    Ok(compare(&before.routes, &after.routes))
+    let webhooks = Option::zip(before.webhooks.as_ref(), after.webhooks.as_ref());
+    let webhooks = webhooks.filter(|_| scope == Scope::Everything).map(|(before, after)| compare(before, after));
+    Ok(Difference { from, to, routes: compare(&before.routes, &after.routes), webhooks })
 }

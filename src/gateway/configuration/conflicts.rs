@@ -14,7 +14,7 @@ use crate::sql;
 
 /// Finds all conflicts.
 pub fn check(statements: &mut dyn Statements, wanted: &Wanted) -> Result<()> {
-    let mut faults = Faults { names: &wanted.names, faults: Vec::new() };
+    let mut faults = Faults::default();
     // Who has a pattern and a method already.
     let mut taken: HashMap<(String, String), String> = HashMap::new();
     let mut foreign = HashMap::new();
@@ -33,7 +33,13 @@ pub fn check(statements: &mut dyn Statements, wanted: &Wanted) -> Result<()> {
     for (index, name) in wanted.names.iter().enumerate() {
         let Some(route) = wanted.configuration.routes.get(name) else { continue };
         if foreign.contains_key(name) {
-            faults.add(index, "name", &format!("is a route that does not have the tags {}", tags.join(", ")));
+            faults.add(
+                "routes",
+                index,
+                name,
+                "name",
+                &format!("is a route that does not have the tags {}", tags.join(", ")),
+            );
         }
         if route.get("enabled") != Some(&Value::Bool(true)) {
             continue;
@@ -42,7 +48,13 @@ pub fn check(statements: &mut dyn Statements, wanted: &Wanted) -> Result<()> {
         for method in route.get("methods").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
             match taken.get(&(shape.clone(), method.to_owned())) {
                 Some(other) => {
-                    faults.add(index, "path", &format!("is that of the route {other}, which takes {method} too"));
+                    faults.add(
+                        "routes",
+                        index,
+                        name,
+                        "path",
+                        &format!("is that of the route {other}, which takes {method} too"),
+                    );
                     break;
                 }
                 None => drop(taken.insert((shape.clone(), method.to_owned()), name.clone())),

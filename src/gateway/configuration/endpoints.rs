@@ -1,21 +1,31 @@
 //! Whole configurations over HTTP: `/api/gateway/…`.
 
-use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::Value;
 
 use super::wanted::declared;
 use super::{
-    Applied, Author, BYTES_MAX, Configuration, Wanted, apply, between, blame, plan, revision, revisions, roll_back,
+    Applied, Author, BYTES_MAX, Configuration, Scope, Wanted, apply, between, blame, plan, revision, revisions,
+    roll_back,
 };
 use crate::error::{Code, Error, Result};
-use crate::fields::{Field, Mode, boolean, integer, list, object, text};
+use crate::fields::{Field, Mode, boolean, integer, json, list, object, text};
 use crate::gateway::routes::{READ, WRITE};
-use crate::http::{Access, Call, Endpoint, Many, Output, Parameter, Reply, get, post};
+use crate::gateway::webhooks::{self, Webhooks};
+use crate::http::{Access, Call, Endpoint, Many, Output, Parameter, Permission, Reply, get, post};
 
 /// The same type for all that answer what has changed, or would.
 const CHANGES: &str = "ConfigurationChanges";
 
 /// All endpoints.
-pub fn endpoints() -> Vec<Endpoint> {
+pub fn endpoints(webhooks: &Arc<Webhooks>) -> Vec<Endpoint> {
+    let with = |act: fn(&Arc<Webhooks>, &mut Call<'_, '_>) -> Result<Reply>| {
+        let webhooks = webhooks.clone();
+        move |call: &mut Call<'_, '_>| act(&webhooks, call)
+    };
     let (read, write) = (Access::Permission(READ), Access::Permission(WRITE));
     let changes = |endpoint: Endpoint, input: &str| {
         endpoint.answers(200, Output::Object(applied_fields())).named(input, CHANGES).versioned()
@@ -25,31 +35,35 @@ pub fn endpoints() -> Vec<Endpoint> {
         get("/api/gateway/configuration", read, read_configuration)
             .summary("Read a whole configuration, as a file to apply")
             .parameters(vec![
-                parameter("tags", "Only the part that these own, separated by commas.", json!({ "type": "string" })),
+                parameter(
+                    "tags",
+                    "Only the part that these own, separated by commas.",
+                    serde_json::json!({ "type": "string" }),
+                ),
                 parameter("revision", "What it was then, instead of now.", number()),
             ])
             .answers(200, Output::Object(configuration_fields()))
             .named("", "Configuration"),
     );
     endpoints.push(changes(
-        post("/api/gateway/plan", read, plan_it)
+        post("/api/gateway/plan", read, with(plan_it))
             .summary("Tell what a configuration would change")
             .body_bytes_max(BYTES_MAX)
             .fails(&[Code::Conflict])
-            .input(declared(), Mode::Create),
+            .input(declared(webhooks), Mode::Create),
         "NewConfiguration",
     ));
     endpoints.push(changes(
-        post("/api/gateway/apply", write, apply_it)
+        post("/api/gateway/apply", write, with(apply_it))
             .summary("Make a configuration what is: all of it, or nothing")
             .body_bytes_max(BYTES_MAX)
-            .input(declared(), Mode::Create)
+            .input(declared(webhooks), Mode::Create)
             .fails(&[Code::Conflict])
             .writes(),
         "NewConfiguration",
     ));
     endpoints.push(changes(
-        post("/api/gateway/rollback", write, roll_it_back)
+        post("/api/gateway/rollback", write, with(roll_it_back))
             .summary("Go back to a revision, as a new one")
             .input(rollback_fields(), Mode::Create)
             .fails(&[Code::NotFound, Code::Conflict])
@@ -70,8 +84,8 @@ pub fn endpoints() -> Vec<Endpoint> {
     endpoints.push(
         get("/api/gateway/blame", read, blame_it)
             .summary("Tell who changed each field of a route last")
-            .parameters(vec![parameter("route", "The name of the route.", json!({ "type": "string" }))])
-            .answers(200, Output::Json(json!({ "type": "array", "items": { "type": "object" } })))
+            .parameters(vec![parameter("route", "The name of the route.", serde_json::json!({ "type": "string" }))])
+            .answers(200, Output::Json(serde_json::json!({ "type": "array", "items": { "type": "object" } })))
             .fails(&[Code::NotFound])
             .named("", "Blame"),
     );
@@ -83,7 +97,7 @@ fn parameter(name: &str, help: &str, schema: Value) -> Parameter {
 }
 
 fn number() -> Value {
-    json!({ "type": "integer", "minimum": 1 })
+    serde_json::json!({ "type": "integer", "minimum": 1 })
 }
 
 fn tags_field() -> Field {
@@ -91,7 +105,11 @@ fn tags_field() -> Field {
 }
 
 fn configuration_fields() -> Vec<Field> {
-    vec![tags_field(), crate::fields::json("routes").never_null().help("The routes, without what mainstay sets.")]
+    vec![
+        tags_field(),
+        json("routes").never_null().help("The routes, without what mainstay sets."),
+        json("webhooks").sometimes().help("The webhooks without their secrets, for administrators."),
+    ]
 }
 
 fn applied_fields() -> Vec<Field> {
@@ -103,6 +121,8 @@ fn applied_fields() -> Vec<Field> {
         integer("revision").help("The number of the revision that it has become; null if nothing has changed."),
         object("summary").never_null().help("What changes, in numbers."),
         object("routes").never_null().help("What is made, changed by field, and deleted."),
+        object("webhooks").help("The same; null if the configuration says nothing of webhooks."),
+        object("secrets").never_null().help("The secrets of webhooks that were made, shown this once."),
     ]
 }
 
@@ -118,6 +138,7 @@ fn diff_fields() -> Vec<Field> {
         integer("from").never_null().help("The earlier revision."),
         integer("to").help("The later one; null for what there is now."),
         object("routes").never_null().help("What was made, changed by field, and deleted."),
+        object("webhooks").help("The same, for administrators; null unless both revisions say something of webhooks."),
     ]
 }
 
@@ -126,43 +147,53 @@ fn read_configuration(call: &mut Call<'_, '_>) -> Result<Reply> {
     let tags = call.query.one("tags")?.unwrap_or_default();
     let tags: Vec<String> = tags.split(',').filter(|tag| !tag.is_empty()).map(str::to_owned).collect();
     let number = maybe_number(call, "revision")?;
-    let configuration = call.read(|statements| match number {
-        None => Configuration::read(statements, &tags),
+    let scope = scope(call, webhooks::READ);
+    let mut configuration = call.read(|statements| match number {
+        None => Configuration::read(statements, &tags, scope),
         Some(number) => Ok(revision(statements, number)?.configuration),
     })?;
+    if scope == Scope::Routes {
+        configuration.webhooks = None;
+    }
     let reply = Reply::value(200, &configuration.to_value());
     Ok(reply.header("ETag", format!("\"{}\"", configuration.checksum())))
 }
 
-fn plan_it(call: &mut Call<'_, '_>) -> Result<Reply> {
-    let wanted = Wanted::read(call.object()?, call.is_admin())?;
+fn plan_it(webhooks: &Arc<Webhooks>, call: &mut Call<'_, '_>) -> Result<Reply> {
+    let wanted = Wanted::read(call.object()?, webhooks, call.is_admin())?;
+    permit(call, &wanted, webhooks::READ)?;
     let expected = expected(call)?;
     let applied = call.read(|statements| plan(statements, &wanted, expected.as_deref()))?;
     shown(&applied)
 }
 
-fn apply_it(call: &mut Call<'_, '_>) -> Result<Reply> {
-    let wanted = Wanted::read(call.object()?, call.is_admin())?;
+fn apply_it(webhooks: &Arc<Webhooks>, call: &mut Call<'_, '_>) -> Result<Reply> {
+    let wanted = Wanted::read(call.object()?, webhooks, call.is_admin())?;
+    permit(call, &wanted, webhooks::WRITE)?;
     let (expected, actor, user) = (expected(call)?, call.actor(), call.caller()?.user_id);
-    let author = Author { actor: &actor, user: Some(user) };
+    let author = Author { webhooks, actor: &actor, user: Some(user) };
     call.write(Many::Yes, |statements| shown(&apply(statements, author, &wanted, expected.as_deref())?))
 }
 
-fn roll_it_back(call: &mut Call<'_, '_>) -> Result<Reply> {
+fn roll_it_back(webhooks: &Arc<Webhooks>, call: &mut Call<'_, '_>) -> Result<Reply> {
     let input = call.input()?;
     let number = input.get("revision").and_then(Value::as_i64).unwrap_or_default();
     let message = input.get("message").and_then(Value::as_str).unwrap_or_default();
+    let scope = scope(call, webhooks::WRITE);
     let (expected, actor, user) = (expected(call)?, call.actor(), call.caller()?.user_id);
-    let author = Author { actor: &actor, user: Some(user) };
-    call.write(Many::Yes, |statements| shown(&roll_back(statements, author, number, message, expected.as_deref())?))
+    let author = Author { webhooks, actor: &actor, user: Some(user) };
+    call.write(Many::Yes, |statements| {
+        shown(&roll_back(statements, author, number, message, scope, expected.as_deref())?)
+    })
 }
 
 fn diff(call: &mut Call<'_, '_>) -> Result<Reply> {
     known(call, &["from", "to"])?;
     let from = maybe_number(call, "from")?.ok_or_else(|| malformed("from says which revision to begin with"))?;
     let to = maybe_number(call, "to")?;
-    let routes = call.read(|statements| between(statements, from, to))?;
-    Ok(Reply::value(200, &json!({ "from": from, "to": to, "routes": routes })))
+    let scope = scope(call, webhooks::READ);
+    let difference = call.read(|statements| between(statements, from, to, scope))?;
+    Ok(Reply::value(200, &value(&difference)?))
 }
 
 fn blame_it(call: &mut Call<'_, '_>) -> Result<Reply> {
@@ -173,9 +204,34 @@ fn blame_it(call: &mut Call<'_, '_>) -> Result<Reply> {
 }
 
 fn shown(applied: &Applied) -> Result<Reply> {
-    let value = serde_json::to_value(applied).map_err(|error| Error::internal("changes are no JSON").because(error))?;
     let current = if applied.is_applied { &applied.checksum } else { &applied.checksum_before };
-    Ok(Reply::value(200, &value).header("ETag", format!("\"{current}\"")))
+    let reply = Reply::value(200, &value(applied)?).header("ETag", format!("\"{current}\""));
+    // Secrets are shown once, and not to whoever has the reply repeated.
+    Ok(match applied.secrets.is_empty() {
+        true => reply,
+        false => reply.keeping(value(&Applied { secrets: BTreeMap::new(), ..applied.clone() })?.to_string()),
+    })
+}
+
+fn value(of: &impl Serialize) -> Result<Value> {
+    serde_json::to_value(of).map_err(|error| Error::internal("changes are no JSON").because(error))
+}
+
+/// What the caller may see, or change.
+fn scope(call: &Call<'_, '_>, permission: Permission) -> Scope {
+    match call.caller.as_ref().is_some_and(|caller| caller.may(permission)) {
+        true => Scope::Everything,
+        false => Scope::Routes,
+    }
+}
+
+/// A file that speaks of webhooks is for those who may.
+fn permit(call: &Call<'_, '_>, wanted: &Wanted, permission: Permission) -> Result<()> {
+    if wanted.configuration.webhooks.is_some() && scope(call, permission) == Scope::Routes {
+        let message = format!("webhooks in a configuration need {}", permission.name);
+        return Err(Error::new(Code::InsufficientPermissions, message));
+    }
+    Ok(())
 }
 
 /// The checksum that the configuration must have before, if the client demands one.

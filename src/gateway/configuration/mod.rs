@@ -1,7 +1,8 @@
 //! Whole configurations: a file says what routes there are to be, and all of it happens, or nothing.
 //!
-//! A file with tags owns the routes that have all of them in `metadata.tags`, and makes, changes and deletes no others;
-//! one without owns all. Routes are known by their names, so another name is another route. Each time that something has
+//! A file with tags owns what has all of them in `metadata.tags`, and makes, changes and deletes nothing else; one without
+//! owns all. Routes and webhooks are known by their names, so another name is another one. Webhooks are administrators'
+//! business, and only touched by a file that speaks of them. Each time that something has
 //! changed, the configuration as it then is becomes a numbered revision, and one can go back to any.
 
 mod compare;
@@ -19,34 +20,47 @@ use sha2::{Digest, Sha256};
 
 pub use apply::{Applied, Author, apply, plan, roll_back};
 pub use blame::blame;
-pub use compare::{Changes, between, compare};
+pub use compare::{Changes, Difference, between, compare};
 pub use endpoints::endpoints;
 pub use revisions::history;
 use revisions::{Revision, revision};
 pub use wanted::Wanted;
 
 use super::routes::SELECT;
+use super::webhooks::whole;
 use crate::db::Statements;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
 /// Bytes of a configuration.
 pub const BYTES_MAX: usize = 32 << 20;
 /// Routes of a configuration.
 pub const ROUTES_MAX: usize = 50_000;
+/// Webhooks of a configuration.
+pub const WEBHOOKS_MAX: usize = 1000;
 
 /// What has a name, by that: all its fields, and none that mainstay sets.
 pub type Objects = BTreeMap<String, Map<String, Value>>;
+
+/// What is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    Routes,
+    /// Webhooks, too.
+    Everything,
+}
 
 /// A configuration, or the part of one that some tags own.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Configuration {
     pub tags: Vec<String>,
     pub routes: Objects,
+    /// None if it says nothing of webhooks. Their secrets are never part of it.
+    pub webhooks: Option<Objects>,
 }
 
 impl Configuration {
     /// What there is now.
-    pub fn read(statements: &mut dyn Statements, tags: &[String]) -> Result<Configuration> {
+    pub fn read(statements: &mut dyn Statements, tags: &[String], scope: Scope) -> Result<Configuration> {
         let text = format!(
             "SELECT (to_jsonb(t) - '{{id,version,created_at,updated_at}}'::text[])::text\nFROM (\n{}\n) AS t\n\
              WHERE $1::text[] = '{{}}' OR t.metadata @> jsonb_build_object('tags', $1::text[])",
@@ -57,19 +71,33 @@ impl Configuration {
             let (name, object) = named(serde_json::from_str(row.get(0)).map_err(unreadable)?)?;
             routes.insert(name, object);
         }
-        Ok(Configuration { tags: tags.to_vec(), routes })
+        let webhooks = match scope {
+            Scope::Routes => None,
+            Scope::Everything => Some(read_webhooks(statements, tags)?),
+        };
+        Ok(Configuration { tags: tags.to_vec(), routes, webhooks })
     }
 
     /// From what a revision has kept.
     fn kept(tags: Vec<String>, snapshot: &Value) -> Result<Configuration> {
-        let routes = snapshot["routes"].as_array().into_iter().flatten().cloned().map(named);
-        Ok(Configuration { tags, routes: routes.collect::<Result<_>>()? })
+        let list = |value: &Value| value.as_array().into_iter().flatten().cloned().map(named).collect::<Result<_>>();
+        let webhooks = snapshot.get("webhooks").map(list).transpose()?;
+        Ok(Configuration { tags, routes: list(&snapshot["routes"])?, webhooks })
     }
 
     /// As a file, in which everything has its place: the same configuration is the same text.
     pub fn to_value(&self) -> Value {
         let routes: Vec<&Map<String, Value>> = self.routes.values().collect();
-        json!({ "tags": self.tags, "routes": routes })
+        let mut value = json!({ "tags": self.tags, "routes": routes });
+        if let Some(webhooks) = &self.webhooks {
+            value["webhooks"] = webhooks.values().cloned().map(Value::Object).collect();
+        }
+        value
+    }
+
+    /// Whether it is about webhooks, too.
+    pub fn scope(&self) -> Scope {
+        if self.webhooks.is_some() { Scope::Everything } else { Scope::Routes }
     }
 
     /// Names it and all that it says.
@@ -77,6 +105,19 @@ impl Configuration {
         let digest = Sha256::digest(self.to_value().to_string());
         digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }
+}
+
+fn read_webhooks(statements: &mut dyn Statements, tags: &[String]) -> Result<Objects> {
+    let mut webhooks = Objects::new();
+    for (_, webhook) in whole::read(statements, tags)? {
+        let (name, webhook) = named(Value::Object(webhook))?;
+        if webhooks.contains_key(&name) {
+            let message = format!("there are two webhooks called {name}, and configurations know them by their names");
+            return Err(Error::new(Code::Conflict, message));
+        }
+        webhooks.insert(name, webhook);
+    }
+    Ok(webhooks)
 }
 
 fn unreadable(error: serde_json::Error) -> Error {

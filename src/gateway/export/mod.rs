@@ -147,8 +147,10 @@ pub fn export<'a>(format: Format, port: u16, objects: impl IntoIterator<Item = &
 
 /// The comment at the top of a file.
 fn head(format: Format, count: usize, notes: &Notes) -> String {
-    let mut text =
-        format!("# {count} routes of mainstay for {}. Made by a program: changes are lost.\n", format.name());
+    let mut text = format!(
+        "# The routes of mainstay for {}, {count} in all. Made by a program: changes are lost.\n",
+        format.name()
+    );
     if !notes.0.is_empty() {
         text.push_str("#\n# What it does not say, or not quite:\n");
     }

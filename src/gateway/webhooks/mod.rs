@@ -20,6 +20,7 @@ mod replay;
 mod statistics;
 mod jobs;
 mod seed;
+pub(super) mod whole;
 
 use std::fmt;
 use std::path::Path;
@@ -35,6 +36,7 @@ use crate::outgoing::{Client, Reach};
 use crate::secret::{Keys, Place, Sealed};
 pub use deliverer::Deliverer;
 pub use jobs::jobs;
+pub(super) use resource::{READ, WRITE};
 pub use seed::{SEED_NAME, SEED_SECRET, SEED_URL, seed};
 
 /// The channel on which the database says that something is to be delivered.

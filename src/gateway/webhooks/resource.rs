@@ -12,13 +12,13 @@ use crate::fields::{Field, Form, Mode, boolean, integer, list, map, object, reco
 use crate::http::{Access, Call, Endpoint, Many, Output, Permission, Reply, Role, post};
 use crate::resource::{Resource, Rule, as_object, explain};
 use crate::sql;
-use crate::sql::Json;
+use crate::sql::{Json, Query};
 
 /// A webhook is told of everything that happens here, users included: nobody else may read or make one.
-pub(super) const READ: Permission = Permission::new("read:webhooks", Role::Admin);
-pub(super) const WRITE: Permission = Permission::new("write:webhooks", Role::Admin);
+pub(in crate::gateway) const READ: Permission = Permission::new("read:webhooks", Role::Admin);
+pub(in crate::gateway) const WRITE: Permission = Permission::new("write:webhooks", Role::Admin);
 
-const RULES: &[Rule] = &[
+pub(super) const RULES: &[Rule] = &[
     Rule::new("webhooks_name_and_url_are_unique", "name", "is another webhook's with the same URL"),
     Rule::new("webhooks_creator_exists", "created_by", "is no user"),
     Rule::new("webhooks_name_has_1_to_255_characters", "name", "must have 1 to 255 characters"),
@@ -36,6 +36,9 @@ const RULES: &[Rule] = &[
     Rule::new("webhooks_disabled_since_a_time", "enabled", "must fit to disabled_at"),
     Rule::new("webhooks_disabled_reason_is_of_a_disabled_one", "enabled", "must fit to disabled_reason"),
 ];
+
+/// What reads them, for this resource and for whole configurations.
+pub(super) const SELECT: Query = sql!("gateway/webhooks/select");
 
 const EVENTS_MAX: usize = 100;
 const HEADERS_MAX: usize = 20;
@@ -141,8 +144,13 @@ fn resource(webhooks: &Arc<Webhooks>) -> Resource {
         delete: Some(sql!("gateway/webhooks/delete")),
         rules: RULES,
         prepare: Some(Box::new(move |_, _, body| check(&webhooks, body))),
-        ..Resource::new("gateway.webhooks", "webhooks", "webhook", sql!("gateway/webhooks/select"), READ, WRITE)
+        ..Resource::new("gateway.webhooks", "webhooks", "webhook", SELECT, READ, WRITE)
     }
+}
+
+/// The fields of a webhook that are its own.
+pub(super) fn fields(webhooks: &Arc<Webhooks>) -> Vec<Field> {
+    resource(webhooks).fields
 }
 
 /// All fields, and for once the secret among them.
@@ -193,7 +201,7 @@ fn create(webhooks: &Webhooks, call: &mut Call<'_, '_>) -> Result<Reply> {
 }
 
 /// What no field can say of itself: where the URL leads, and that a list is not empty.
-fn check(webhooks: &Webhooks, body: &Map<String, Value>) -> Result<()> {
+pub(super) fn check(webhooks: &Webhooks, body: &Map<String, Value>) -> Result<()> {
     let mut faults = Vec::new();
     let mut fault = |field: &str, message: String| faults.push(FieldError { field: field.to_owned(), message });
     if let Some(Err(problem)) = body.get("url").and_then(Value::as_str).map(|url| webhooks.reach.check(url)) {

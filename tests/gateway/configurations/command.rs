@@ -48,7 +48,7 @@ fn a_file_is_planned_applied_compared_and_gone_back_from() {
     let back = on(&database, &["rollback", "1"]);
     assert!(back.text().ends_with("applied as revision 3\n"), "{}{}", back.text(), back.said());
     let diff = on(&database, &["diff", "1", "--json"]);
-    assert_eq!(serde_json::from_str::<Value>(&diff.text()).unwrap()["unchanged"], 2);
+    assert_eq!(serde_json::from_str::<Value>(&diff.text()).unwrap()["routes"]["unchanged"], 2);
     let blame = on(&database, &["blame", "a"]);
     assert!(blame.text().contains("timeout"), "{}{}", blame.text(), blame.said());
     let export = on(&database, &["export"]);

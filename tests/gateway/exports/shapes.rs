@@ -1,8 +1,11 @@
 //! What is exported, as text: all six formats, and what they say about what they cannot say.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::Setting;
+use crate::support::wait::wait_for;
 
 const ALL: [&str; 6] = ["nginx", "haproxy", "caddy", "traefik", "envoy", "kong"];
 
@@ -52,7 +55,10 @@ fn the_snapshot_answers_the_same_file_in_any_format_and_knows_who_has_it_already
     let client = &setting.user.client;
     for format in ALL {
         let path = format!("/api/routes/snapshot?format={format}&port=9000");
-        let answer = client.get(&path).expect(200);
+        // A server has what was changed a moment later.
+        let answer = wait_for("the snapshot has the route", Duration::from_secs(30), || {
+            Some(client.get(&path).expect(200)).filter(|answer| answer.text().contains("/one"))
+        });
         assert_eq!(answer.text(), setting.export(&["--format", format, "--port", "9000"]).text());
         let notes = setting.notes(format).len().to_string();
         assert_eq!(answer.header("X-Not-Expressed"), Some(&*notes));
