@@ -23,6 +23,7 @@ pub mod telemetry;
 pub mod gateway;
 pub mod templates;
 pub mod devx;
+pub mod entities;
 pub mod ops;
 pub mod serve;
 pub mod cli;

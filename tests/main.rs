@@ -28,4 +28,5 @@ mod telemetry;
 mod templates;
 mod devx;
 mod gateway;
+mod entities;
 mod webhooks;

@@ -12,13 +12,19 @@ use crate::identity_schema::migrated;
 const READING_SECRETS: [&str; 2] = ["identity/users/login.sql", "identity/users/password.sql"];
 
 /// Statements that write what nobody asked for: what is old is removed, the use of a key is noted, a hash is brought up to
-/// date, a reply is kept.
-const WRITING_WITHOUT_ACTOR: [&str; 21] = [
+/// date, a reply is kept, a delivery is made, a secret is sealed again.
+const WRITING_WITHOUT_ACTOR: [&str; 27] = [
     "devx/activity/clean.sql",
     "devx/generations/give_up.sql",
     "devx/health_checks/clean.sql",
     "devx/health_checks/due.sql",
     "devx/health_checks/write.sql",
+    "gateway/webhook_deliveries/claim.sql",
+    "gateway/webhook_deliveries/clean.sql",
+    "gateway/webhook_deliveries/complete.sql",
+    "gateway/webhook_deliveries/expire.sql",
+    "gateway/webhooks/reseal.sql",
+    "gateway/webhooks/stale.sql",
     "identity/sessions/clean.sql",
     "identity/user_tokens/clean.sql",
     "identity/api_keys/touch.sql",

@@ -12,8 +12,9 @@ use crate::support::{App, migrated};
 const LINES_MAX: usize = 400;
 
 /// Statements that have more than one caller, and why.
-const SHARED: [(&str, &str); 8] = [
+const SHARED: [(&str, &str); 9] = [
     ("db/act_as", "a transaction becomes a user, and then itself again"),
+    ("gateway/webhooks/insert", "whoever makes a webhook, and the seed"),
     ("identity/sessions/revoke_all", "of oneself, and of another by an administrator"),
     ("identity/users/insert", "whoever registers, and whom an administrator makes"),
     ("identity/users/login", "a login, and a password that was forgotten"),

@@ -170,6 +170,12 @@ impl Config {
         {
             problems.push(format!("DB_SSL_ROOT_CERT names {}, which is no file", path.display()));
         }
+        if let Some(path) = self.path("ENTITIES_PATH")
+            && !path.is_dir()
+            && self.values.get("ENTITIES_PATH").is_some_and(|it| !matches!(it.source, Source::Default))
+        {
+            problems.push(format!("ENTITIES_PATH names {}, which is no folder", path.display()));
+        }
         if let Some(path) = self.path("DB_MIGRATE_PATH")
             && !path.is_dir()
         {

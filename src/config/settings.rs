@@ -388,6 +388,15 @@ pub const SETTINGS: &[Group] = &[
             ),
         ],
     },
+    Group {
+        title: "Entities",
+        settings: &[setting(
+            "ENTITIES_PATH",
+            Kind::Path,
+            Value("etc/entities"),
+            "The folder of the tables that are declared, a JSON file each. The default need not be there.",
+        )],
+    },
 ];
 
 /// All settings without their groups.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::field::{Access, Field, Kind};
 use super::form::Form;
-use super::moment::{in_utc, is_timestamp};
+use super::moment::{in_utc, is_date, is_timestamp};
 use crate::error::{Code, Error, FieldError, Result};
 
 /// Faults that are told of one input, so that a body full of them has no answer many times its size.
@@ -197,7 +197,7 @@ fn fits(kind: &Kind, unit: Option<&str>, value: &Value) -> Result<(), String> {
     let ok_or = |is_right: bool, message: &str| if is_right { Ok(()) } else { Err(message.to_owned()) };
     let text = value.as_str();
     match kind {
-        Kind::Text { min, max, form } => {
+        Kind::Text { min, max, form, pattern } => {
             let text = text.ok_or("must be a string")?;
             let length = text.chars().count();
             match form {
@@ -205,7 +205,10 @@ fn fits(kind: &Kind, unit: Option<&str>, value: &Value) -> Result<(), String> {
                 _ if length < *min => Err(format!("must have at least {min} characters")),
                 _ if length > *max => Err(format!("must have at most {max} characters")),
                 Some(form) if !(form.check)(text) => Err(format!("must be {}", form.expected)),
-                _ => Ok(()),
+                _ => match pattern {
+                    Some(pattern) if !pattern.fits(text) => Err(format!("must match {}", pattern.text())),
+                    _ => Ok(()),
+                },
             }
         }
         Kind::Integer { min, max } => {
@@ -217,7 +220,9 @@ fn fits(kind: &Kind, unit: Option<&str>, value: &Value) -> Result<(), String> {
             }
         }
         Kind::Number => ok_or(value.is_number(), "must be a number"),
+        Kind::Decimal { precision, scale, min, max } => decimal(value, *precision, *scale, *min, *max),
         Kind::Boolean => ok_or(value.is_boolean(), "must be true or false"),
+        Kind::Date => ok_or(text.is_some_and(is_date), "must be a day like 2026-01-31"),
         Kind::Timestamp => ok_or(text.is_some_and(is_timestamp), "must be a time like 2026-01-31T12:00:00Z"),
         Kind::Uuid => ok_or(text.is_some_and(|text| Uuid::try_parse(text).is_ok()), "must be a UUID"),
         Kind::Inet => ok_or(text.is_some_and(|text| text.parse::<IpAddr>().is_ok()), "must be an IP address"),
@@ -238,6 +243,22 @@ fn fits(kind: &Kind, unit: Option<&str>, value: &Value) -> Result<(), String> {
         Kind::List { .. } | Kind::Records { .. } => Err("must be a list".to_owned()),
         Kind::Object | Kind::Map { .. } | Kind::Record(_) => ok_or(value.is_object(), "must be an object"),
         Kind::Json => Ok(()),
+    }
+}
+
+/// What would be rounded is refused instead.
+fn decimal(value: &Value, precision: u8, scale: u8, min: f64, max: f64) -> Result<(), String> {
+    let number = value.as_f64().filter(|number| number.is_finite()).ok_or("must be a number")?;
+    let digits = format!("{number}");
+    let fraction = digits.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+    let limit = 10_f64.powi(i32::from(precision) - i32::from(scale));
+    match () {
+        () if fraction > usize::from(scale) => Err(format!("must have at most {scale} digits behind the point")),
+        () if number.abs() >= limit => {
+            Err(format!("must have at most {} digits before the point", precision.saturating_sub(scale)))
+        }
+        () if number < min || number > max => Err(format!("must be between {min} and {max}")),
+        () => Ok(()),
     }
 }
 

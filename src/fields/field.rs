@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::form::Form;
+use super::form::{Form, Pattern};
 
 /// A text that is part of the program, or came from a file.
 type Text = Cow<'static, str>;
@@ -17,6 +17,8 @@ pub enum Kind {
         min: usize,
         max: usize,
         form: Option<Form>,
+        /// What it must look like, where that is not known before the program runs.
+        pattern: Option<Pattern>,
     },
     Integer {
         min: i64,
@@ -24,7 +26,17 @@ pub enum Kind {
     },
     /// A number with or without a fraction.
     Number,
+    /// A number with so many digits in all, and so many of them behind the point. Not more digits than a JSON number keeps
+    /// in every program.
+    Decimal {
+        precision: u8,
+        scale: u8,
+        min: f64,
+        max: f64,
+    },
     Boolean,
+    /// A day, `2026-01-31`.
+    Date,
     /// A moment, as RFC 3339.
     Timestamp,
     Uuid,
@@ -69,11 +81,25 @@ impl Kind {
             Kind::Text { .. } | Kind::Choice(_) => "text",
             Kind::Integer { .. } => "bigint",
             Kind::Number => "double precision",
+            Kind::Decimal { .. } => "numeric",
             Kind::Boolean => "boolean",
+            Kind::Date => "date",
             Kind::Timestamp => "timestamptz",
             Kind::Uuid => "uuid",
             Kind::Inet => "inet",
-            Kind::Set { .. } | Kind::List { .. } => "text[]",
+            Kind::Set { .. } => "text[]",
+            Kind::List { item, .. } => match item.sql_type() {
+                "bigint" => "bigint[]",
+                "double precision" => "double precision[]",
+                "numeric" => "numeric[]",
+                "boolean" => "boolean[]",
+                "date" => "date[]",
+                "timestamptz" => "timestamptz[]",
+                "uuid" => "uuid[]",
+                "inet" => "inet[]",
+                "jsonb" => "jsonb[]",
+                _ => "text[]",
+            },
             Kind::Object | Kind::Map { .. } | Kind::Record(_) | Kind::Records { .. } | Kind::Json => "jsonb",
         }
     }
@@ -131,7 +157,7 @@ fn field(name: impl Into<Text>, kind: Kind) -> Field {
 
 /// A text of at most 255 characters, unless more are allowed.
 pub fn text(name: impl Into<Text>) -> Field {
-    field(name, Kind::Text { min: 0, max: 255, form: None })
+    field(name, Kind::Text { min: 0, max: 255, form: None, pattern: None })
 }
 
 pub fn integer(name: impl Into<Text>) -> Field {

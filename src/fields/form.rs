@@ -1,6 +1,9 @@
 //! Forms of text: what a value must look like beyond its length.
 
+use std::borrow::Cow;
 use std::fmt;
+
+use regex::Regex;
 
 /// A form. The pattern or format is for the OpenAPI document; `check` decides.
 #[derive(Clone, Copy)]
@@ -12,6 +15,66 @@ pub struct Form {
     /// What is expected, to go on after "must be".
     pub expected: &'static str,
     pub check: fn(&str) -> bool,
+}
+
+/// A form that is a regular expression, and known only when the program runs.
+#[derive(Debug, Clone)]
+pub struct Pattern {
+    text: Cow<'static, str>,
+    compiled: Regex,
+}
+
+impl Pattern {
+    /// Characters of an expression.
+    pub const LENGTH_MAX: usize = 500;
+
+    /// Takes only what PostgreSQL, JavaScript and we understand in the same way: no classes by name, no look-around, no
+    /// back references, and a backslash only in front of what is no letter.
+    pub fn parse(text: &str) -> Result<Pattern, String> {
+        if text.chars().count() > Pattern::LENGTH_MAX {
+            return Err(format!("must have at most {} characters", Pattern::LENGTH_MAX));
+        }
+        let mut letters = text.chars().peekable();
+        let mut in_brackets = false;
+        while let Some(letter) = letters.next() {
+            let next = letters.peek().copied();
+            match (letter, next) {
+                ('\\', Some(next)) if next.is_ascii_punctuation() => drop(letters.next()),
+                ('\\', _) => return Err("may have \\ only in front of a sign: write [0-9] for \\d".to_owned()),
+                ('[', _) if in_brackets => {
+                    return Err("may not name classes: write [a-z] for [[:lower:]], and \\[ for a bracket".to_owned());
+                }
+                ('[', Some(']')) => return Err("may not have [] or []…]: write \\] for a bracket".to_owned()),
+                ('[', _) => in_brackets = true,
+                (']', _) => in_brackets = false,
+                ('&', Some('&')) | ('~', Some('~')) | ('-', Some('-')) if in_brackets => {
+                    return Err(format!("may not have {letter}{letter}: write \\{letter}"));
+                }
+                ('(', Some('?')) if !in_brackets => {
+                    return Err("may not have (? : a plain group will do".to_owned());
+                }
+                ('*' | '+' | '?' | '}', Some('*' | '+' | '?' | '{')) if !in_brackets => {
+                    return Err("may not repeat a repetition".to_owned());
+                }
+                _ => {}
+            }
+        }
+        // A dot is every character, as it is to PostgreSQL.
+        let compiled = Regex::new(&format!("(?s){text}")).map_err(|error| {
+            let reason = error.to_string();
+            let last = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
+            format!("is no regular expression: {last}")
+        })?;
+        Ok(Pattern { text: text.to_owned().into(), compiled })
+    }
+
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub fn fits(&self, text: &str) -> bool {
+        self.compiled.is_match(text)
+    }
 }
 
 impl fmt::Debug for Form {

@@ -14,6 +14,6 @@ pub use field::{Access, Field, Kind};
 pub use field::{
     boolean, choice, inet, integer, json, list, map, number, object, record, records, set, text, timestamp, uuid,
 };
-pub use form::Form;
+pub use form::{Form, Pattern};
 pub use moment::{in_utc, is_date, is_timestamp};
 pub use schema::{object_schema, value_schema};

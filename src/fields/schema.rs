@@ -102,7 +102,7 @@ fn nullable(mut schema: Value) -> Value {
 fn kind_schema(kind: &Kind, mode: Option<Mode>) -> Value {
     let is_sent = mode.is_some();
     match kind {
-        Kind::Text { min, max, form } => {
+        Kind::Text { min, max, form, pattern } => {
             let mut schema = json!({ "type": "string" });
             if is_sent {
                 schema["minLength"] = json!(min);
@@ -114,12 +114,21 @@ fn kind_schema(kind: &Kind, mode: Option<Mode>) -> Value {
             if let Some(pattern) = form.and_then(|form| form.pattern).filter(|_| is_sent) {
                 schema["pattern"] = json!(pattern);
             }
+            if let Some(pattern) = pattern.as_ref().filter(|_| is_sent) {
+                schema["pattern"] = json!(pattern.text());
+            }
             schema
         }
         Kind::Integer { min, max } if is_sent => json!({ "type": "integer", "minimum": min, "maximum": max }),
         Kind::Integer { .. } => json!({ "type": "integer" }),
         Kind::Number => json!({ "type": "number" }),
+        Kind::Decimal { scale, min, max, .. } if is_sent => {
+            let step = format!("1e-{scale}").parse::<f64>().unwrap_or(1.0);
+            json!({ "type": "number", "minimum": min, "maximum": max, "multipleOf": step })
+        }
+        Kind::Decimal { .. } => json!({ "type": "number" }),
         Kind::Boolean => json!({ "type": "boolean" }),
+        Kind::Date => json!({ "type": "string", "format": "date" }),
         Kind::Timestamp => json!({ "type": "string", "format": "date-time" }),
         Kind::Uuid => json!({ "type": "string", "format": "uuid" }),
         Kind::Inet => json!({ "type": "string", "anyOf": [{ "format": "ipv4" }, { "format": "ipv6" }] }),

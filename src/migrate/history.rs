@@ -35,6 +35,7 @@ SELECT
     execution_ms,
     rollback IS NOT NULL AS has_rollback
 FROM public.schema_migrations
+WHERE version >= 0 -- what is below is not from these files: see beside
 ORDER BY version";
 
 /// A row of the table. The text of the rollback stays where it is until it is needed.
@@ -67,6 +68,13 @@ pub(super) fn read(client: &mut Client) -> Result<Option<Vec<Applied>>> {
             _ => Err(error.into()),
         },
     }
+}
+
+/// Versions and checksums of what is not from the numbered files.
+pub(super) fn read_beside(client: &mut Client) -> Result<Vec<(i64, String)>> {
+    let query = "SELECT version, checksum FROM public.schema_migrations WHERE version < 0";
+    let rows = client.query_typed(query, &[])?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
 /// Makes the table.

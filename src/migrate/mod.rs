@@ -27,9 +27,11 @@ mod create;
 mod repair;
 mod catalogue;
 mod verify;
+mod beside;
 
 use std::time::Duration;
 
+pub use beside::{Change as OtherChange, alone, apply_beside, apply_change, has_pending};
 pub use blockers::Session;
 pub use catalogue::{Change, Difference};
 pub use create::{Created, create};

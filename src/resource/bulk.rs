@@ -39,7 +39,7 @@ impl Engine {
         call: &mut Call<'_, '_>,
         act: impl Fn(&mut dyn Statements, &[Uuid]) -> Result<usize>,
     ) -> Result<Reply> {
-        if let Some((word, _)) = call.query.iter().find(|(name, _)| RESERVED.contains(name)) {
+        if let Some((word, _)) = call.query.iter().find(|(name, _)| RESERVED.contains(name) || self.is_expand(name)) {
             // Whoever says limit=1 means one row, and would be surprised by all of them.
             let message = format!("{word} is not known here; Prefer: max-affected= says how many rows it may be");
             return Err(Error::new(Code::MalformedRequest, message));

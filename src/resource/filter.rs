@@ -54,7 +54,8 @@ impl Engine {
     /// The same without one parameter, which is something else.
     pub(super) fn conditions_beside(&self, other: &str, query: &Query<'_>) -> Result<Conditions> {
         let mut conditions = Conditions::default();
-        for (name, value) in query.iter().filter(|(name, _)| !RESERVED.contains(name) && *name != other) {
+        let is_filter = |name: &&str| !RESERVED.contains(name) && !self.is_expand(name) && *name != other;
+        for (name, value) in query.iter().filter(|(name, _)| is_filter(name)) {
             self.condition(name, value, &mut conditions)?;
         }
         Ok(conditions)
@@ -136,8 +137,13 @@ fn condition(
         return Ok(None);
     }
     if is_list {
-        let placeholder = conditions.parameter(vec![value.to_owned()]);
-        return Ok((operator.is_empty()).then(|| format!("{name} @> {placeholder}::text[]")));
+        let value = match &field.kind {
+            Kind::List { item, .. } => read(item, value)?,
+            _ => value.to_owned(),
+        };
+        let placeholder = conditions.parameter(vec![value]);
+        let kind = field.kind.sql_type();
+        return Ok((operator.is_empty()).then(|| format!("{name} @> {placeholder}::text[]::{kind}")));
     }
     let kind = field.kind.sql_type();
     let (name, folds) = match &field.kind {
@@ -197,7 +203,7 @@ pub(super) fn read(kind: &Kind, text: &str) -> Result<String, String> {
             Ok(number) => Ok(number.to_string()),
             Err(_) => wrong("a whole number"),
         },
-        Kind::Number => match text.parse::<f64>() {
+        Kind::Number | Kind::Decimal { .. } => match text.parse::<f64>() {
             Ok(number) if number.is_finite() => Ok(number.to_string()),
             _ => wrong("a number"),
         },
@@ -205,6 +211,7 @@ pub(super) fn read(kind: &Kind, text: &str) -> Result<String, String> {
             "true" | "false" => Ok(text.to_owned()),
             _ => wrong("true or false"),
         },
+        Kind::Date if !is_date(text) => wrong("a day like 2026-01-31"),
         Kind::Timestamp => {
             // A plus that was not encoded has become a space.
             let text = match text.rsplit_once(' ') {

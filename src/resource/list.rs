@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::Engine;
 use super::cursor::Cursor;
+use super::expand::{self, Expansion};
 use super::filter::{self, Conditions};
 use crate::db::Statements;
 use crate::error::{Code, Error, Result};
@@ -32,6 +33,7 @@ pub(super) struct Page<'a> {
     pub cursor: Option<Cursor>,
     pub wants_total: bool,
     pub columns: Option<Vec<&'a str>>,
+    expansions: Vec<&'a Expansion>,
 }
 
 impl Engine {
@@ -40,7 +42,8 @@ impl Engine {
         if let (Some(search), Some(words)) = (&self.resource.search, query.one("q")?) {
             return self.search(call, &query, search, words);
         }
-        let page = self.page(&query)?;
+        let expansions = self.expansions(call, &query)?;
+        let page = Page { expansions, ..self.page(&query)? };
         let mut conditions = self.conditions(&query)?;
         let count = page.wants_total.then(|| self.count(&conditions));
         let count_parameters = conditions.parameters.len();
@@ -94,7 +97,18 @@ impl Engine {
         };
         let columns = query.one("fields")?.map(|names| self.columns(names)).transpose()?;
         let is_descending = column.len() < order.len();
-        Ok(Page { limit, offset, number: page, order, column, is_descending, cursor, wants_total, columns })
+        Ok(Page {
+            limit,
+            offset,
+            number: page,
+            order,
+            column,
+            is_descending,
+            cursor,
+            wants_total,
+            columns,
+            expansions: Vec::new(),
+        })
     }
 
     pub(super) fn sort_names(&self) -> impl Iterator<Item = &'static str> + '_ {
@@ -138,7 +152,9 @@ impl Engine {
         match &page.columns {
             None => text.push_str("SELECT to_json(q.*)::text FROM ("),
             Some(columns) => {
-                let picked: Vec<String> = columns.iter().map(|name| format!("q.\"{name}\"")).collect();
+                let expanded = page.expansions.iter().map(|expansion| expansion.name);
+                let names = columns.iter().copied().chain(expanded);
+                let picked: Vec<String> = names.map(|name| format!("q.\"{name}\"")).collect();
                 let _ = write!(
                     text,
                     "SELECT (SELECT to_json(p.*) FROM (SELECT {}) AS p)::text, \
@@ -147,14 +163,15 @@ impl Engine {
                 );
             }
         }
-        let _ = write!(
-            text,
-            "SELECT * FROM (\n{}\n) AS t{}\nORDER BY {order}\nLIMIT {} OFFSET {}) AS q",
+        let rows = format!(
+            "SELECT * FROM (\n{}\n) AS t{}\nORDER BY {order}\nLIMIT {} OFFSET {}",
             self.resource.select.text,
             conditions.sql,
             page.limit + 1,
             page.offset
         );
+        text.push_str(&expand::with(rows, &page.expansions));
+        text.push_str(") AS q");
         Ok(text)
     }
 

@@ -9,6 +9,7 @@ mod list;
 mod search;
 mod one;
 mod bulk;
+mod expand;
 mod parameters;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use crate::fields::{Field, Mode, integer, timestamp, uuid};
 use crate::http::{Access, Call, Endpoint, Output, Permission, delete, get, patch, post, put};
 use crate::sql::Query;
 
+pub use expand::Expansion;
 pub use rules::{Rule, explain};
 pub use search::Search;
 
@@ -76,6 +78,10 @@ pub struct Resource {
     /// What its constraints mean to clients.
     pub rules: &'static [Rule],
     pub prepare: Option<Prepare>,
+    /// Rows that its rows refer to, for `expand=`.
+    pub expansions: Vec<Expansion>,
+    /// What one of them is called as a type, where that does not follow from its name in words.
+    pub type_name: Option<&'static str>,
 }
 
 impl Resource {
@@ -110,6 +116,8 @@ impl Resource {
             is_log: false,
             rules: &[],
             prepare: None,
+            expansions: Vec::new(),
+            type_name: None,
         }
     }
 
@@ -128,6 +136,9 @@ impl Resource {
 
     /// What one of them is called as a type: `TeamMember`.
     fn type_name(&self) -> String {
+        if let Some(name) = self.type_name {
+            return name.to_owned();
+        }
         let word = |word: &str| {
             let (first, rest) = word.split_at(word.len().min(1));
             first.to_uppercase() + &rest.to_lowercase()
@@ -143,7 +154,7 @@ impl Resource {
         let one = format!("{many}/{{id}}");
         let (read, write) = (Access::Permission(resource.read), Access::Permission(resource.write));
         let (singular, collection) = (resource.singular, resource.collection.replace('-', " "));
-        let object = || Output::Object(engine.fields.clone());
+        let object = || Output::Object(engine.shown_fields());
         let name = resource.type_name();
         let on = |act: fn(&Engine, &mut Call<'_, '_>) -> Result<crate::http::Reply>| {
             let engine = engine.clone();
@@ -155,10 +166,11 @@ impl Resource {
                 .summary(format!("List {collection}"))
                 .pool(Which::Readonly)
                 .parameters(engine.list_parameters())
-                .answers(200, Output::Page(engine.fields.clone()))
+                .answers(200, Output::Page(engine.shown_fields()))
                 .named("", &*name),
             get(&*one, read, on(Engine::get))
                 .summary(format!("Read a {singular}"))
+                .parameters(engine.expand_parameter().into_iter().collect())
                 .answers(200, object())
                 .named("", &*name)
                 .versioned(),

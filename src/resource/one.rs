@@ -16,10 +16,20 @@ use crate::sql::Json;
 
 impl Engine {
     pub(super) fn get(&self, call: &mut Call<'_, '_>) -> Result<Reply> {
-        call.refuse_parameters()?;
+        let query = std::mem::take(&mut call.query);
+        let expansions = self.expansions(call, &query)?;
+        if let Some((name, _)) = query.iter().find(|(name, _)| !self.is_expand(name)) {
+            return Err(Error::new(Code::MalformedRequest, format!("{name} is not known here")));
+        }
         let id = call.id()?;
-        let row = call.read(|statements| self.find(statements, id))?.ok_or_else(|| self.not_found(id))?;
+        let row = call.read(|statements| match expansions.is_empty() {
+            true => self.find(statements, id),
+            false => self.find_expanded(statements, id, &expansions),
+        });
+        let row = row?.ok_or_else(|| self.not_found(id))?;
+        // What a row refers to changes without it.
         if let Some(version) = row.get(1)
+            && expansions.is_empty()
             && call.has_version(version)
         {
             return Ok(Reply::empty(304).version(version));

@@ -10,7 +10,7 @@ use super::search::WORDS_MAX;
 use crate::fields::{Field, Kind, value_schema};
 use crate::http::Parameter;
 
-fn parameter(name: impl Into<String>, help: impl Into<String>, schema: Value) -> Parameter {
+pub(super) fn parameter(name: impl Into<String>, help: impl Into<String>, schema: Value) -> Parameter {
     Parameter { name: name.into(), help: help.into(), schema }
 }
 
@@ -46,6 +46,7 @@ impl Engine {
                 json!({ "type": "array", "items": { "type": "string", "enum": names }, "minItems": 1 }),
             ),
         ];
+        parameters.extend(self.expand_parameter());
         if self.resource.search.is_some() {
             let help = "Words to look for; the best are first. Not together with `sort`.";
             parameters.push(parameter("q", help, json!({ "type": "string", "minLength": 1, "maxLength": WORDS_MAX })));
@@ -71,7 +72,11 @@ fn filters(field: &Field) -> Vec<Parameter> {
         }
         Kind::Map { .. } | Kind::Record(_) | Kind::Records { .. } | Kind::Json => {}
         Kind::Set { .. } | Kind::List { .. } => {
-            parameters.push(parameter(&**name, "With this among them.", json!({ "type": "string" })));
+            let item = match &field.kind {
+                Kind::List { item, .. } => value(item),
+                _ => json!({ "type": "string" }),
+            };
+            parameters.push(parameter(&**name, "With this among them.", item));
         }
         _ => {
             let value = value(&field.kind);
@@ -100,6 +105,7 @@ fn value(kind: &Kind) -> Value {
         Kind::Text { .. } => json!({ "type": "string" }),
         // What a field cannot be, it is not equal to; and every number is before or behind it.
         Kind::Integer { .. } => json!({ "type": "integer", "minimum": i64::MIN, "maximum": i64::MAX }),
+        Kind::Number | Kind::Decimal { .. } => json!({ "type": "number" }),
         Kind::Timestamp => json!({ "type": "string", "anyOf": [{ "format": "date-time" }, { "format": "date" }] }),
         _ => value_schema(kind),
     }

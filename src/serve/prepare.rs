@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use postgres::Client;
+
 use super::table::Domains;
 use crate::config::Config;
 use crate::db::{Database, Dialer, Purpose, Which};
+use crate::entities::{self, Entities};
 use crate::error::{Error, Result};
 use crate::identity::first;
 use crate::migrate::{self, Event, Migrations, Options};
@@ -58,6 +61,7 @@ fn try_prepare(config: &Config, database: &Database, migrations: &Migrations, do
             )));
         }
     }
+    prepare_entities(config, &mut client, &domains.entities)?;
     let purpose = Purpose { what: "first start", request: None };
     let mut session = database.session(Which::Background, purpose)?;
     // With another key nothing could be delivered, and what is sealed from now on could not be opened by the others.
@@ -68,6 +72,17 @@ fn try_prepare(config: &Config, database: &Database, migrations: &Migrations, do
     health.set(Progress::Ready);
     log::info!("ready");
     Ok(())
+}
+
+/// Declared tables come after the migrations that they stand on. Where none are declared, and none were, nothing is asked.
+fn prepare_entities(config: &Config, client: &mut Client, entities: &Entities) -> Result<()> {
+    if entities.folder.is_none() {
+        return Ok(());
+    }
+    match config.auto_migrates() {
+        true => entities::migrate(client, entities, &Options::default(), &mut log_event).map(drop),
+        false => entities::check(client, entities),
+    }
 }
 
 fn log_event(event: Event) {

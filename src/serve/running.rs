@@ -12,6 +12,7 @@ use super::prepare::prepare;
 use super::table::{Domains, endpoints};
 use crate::config::{Address, Config, Networks};
 use crate::db::{Database, Dialer, Heard, Listener};
+use crate::entities::Entities;
 use crate::error::{Error, Result};
 use crate::gateway::webhooks::{self, Deliverer};
 use crate::gateway::{self, Gateway};
@@ -45,7 +46,7 @@ impl Running {
         let start = Instant::now();
         let database = Database::open(config, address)?;
         let migrations = Source::configured(config).read()?;
-        let domains = Arc::new(Domains::new(config, &database)?);
+        let domains = Arc::new(Domains::new(config, &database, Entities::configured(config)?)?);
         let recorder = start_recorder(config, &database)?;
         let deliverer = Arc::new(Deliverer::start(domains.webhooks.clone(), database.clone())?);
         let folder = config.path("MAINSTAY_DATA").unwrap_or(Path::new("var")).to_owned();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::config::{Address, Config, Variables};
 use crate::db::Database;
 use crate::devx::{self, Devx};
+use crate::entities::{self, Entities};
 use crate::error::{Error, Result};
 use crate::gateway::webhooks::{self, Deliverer, Webhooks};
 use crate::gateway::{self, Gateway};
@@ -22,12 +23,13 @@ pub struct Domains {
     pub gateway: Arc<Gateway>,
     pub webhooks: Arc<Webhooks>,
     pub devx: Arc<Devx>,
+    pub entities: Entities,
     pub health: Arc<Health>,
     pub jobs: Arc<Jobs>,
 }
 
 impl Domains {
-    pub fn new(config: &Config, database: &Database) -> Result<Domains> {
+    pub fn new(config: &Config, database: &Database, entities: Entities) -> Result<Domains> {
         let health = Health::new(database.clone(), config.boolean("DB_HEALTH_CHECK_ENABLED") != Some(false));
         let health = Arc::new(health);
         let devx = Devx::new(config)?;
@@ -35,8 +37,9 @@ impl Domains {
             identity: Identity::new(config, database.clone())?,
             gateway: Gateway::new(database.clone()),
             webhooks: Webhooks::new(config)?,
-            jobs: Arc::new(Jobs::new(jobs(config, &health, &devx))),
+            jobs: Arc::new(Jobs::new(jobs(config, &health, &devx, &entities))),
             devx,
+            entities,
             health,
         })
     }
@@ -59,10 +62,11 @@ pub fn endpoints(
     endpoints.push(openapi::endpoint());
     endpoints.extend(identity::endpoints(&domains.identity));
     endpoints.extend(telemetry::endpoints());
-    endpoints.extend(templates::endpoints());
-    endpoints.extend(devx::endpoints(&domains.devx));
     endpoints.extend(gateway::endpoints(&domains.gateway));
     endpoints.extend(webhooks::endpoints(&domains.webhooks));
+    endpoints.extend(templates::endpoints());
+    endpoints.extend(devx::endpoints(&domains.devx));
+    endpoints.extend(domains.entities.endpoints());
     endpoints.push(batch::endpoint());
     endpoints
 }
@@ -81,16 +85,17 @@ pub fn described(config: &Config) -> Result<Vec<Endpoint>> {
     let idle = Config::from(&Variables::of(unused), |path| std::fs::read_to_string(path))
         .map_err(|problems| Error::internal(problems.to_string()))?;
     let database = Database::open(&idle, &Address::unix(Path::new("/"), "nobody", "none"))?;
-    Ok(endpoints(config, &Domains::new(&idle, &database)?, None, None))
+    Ok(endpoints(config, &Domains::new(&idle, &database, Entities::configured(config)?)?, None, None))
 }
 
 /// All jobs.
-fn jobs(config: &Config, health: &Arc<Health>, devx: &Arc<Devx>) -> Vec<Job> {
+fn jobs(config: &Config, health: &Arc<Health>, devx: &Arc<Devx>, entities: &Entities) -> Vec<Job> {
     let mut jobs = ops::jobs(health);
     jobs.extend(identity::jobs());
     jobs.extend(telemetry::jobs(config));
+    jobs.extend(webhooks::jobs(config));
     jobs.extend(templates::jobs());
     jobs.extend(devx::jobs(config, devx));
-    jobs.extend(webhooks::jobs(config));
+    jobs.extend(entities::jobs(entities));
     jobs
 }

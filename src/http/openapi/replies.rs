@@ -37,6 +37,11 @@ pub(super) fn replies(endpoint: &Endpoint, endpoints: &[Endpoint]) -> Map<String
         if let Some(error) = errors::response_of(endpoint, *status) {
             other["content"]["application/problem+json"] = error["content"]["application/problem+json"].clone();
         }
+        // The same status with another type of body is the same reply.
+        if let (true, Value::Object(content)) = (*status == endpoint.status, &other["content"]) {
+            content.iter().for_each(|(kind, shape)| replies[&status.to_string()]["content"][kind] = shape.clone());
+            continue;
+        }
         replies.insert(status.to_string(), other);
     }
     replies
