@@ -119,7 +119,7 @@ fn every_code_is_answered_with_its_status_and_all_have_one_shape() {
         );
         // Neither where the database is nor who else is calling is anybody's business.
         for secret in
-            ["42", "postgres", "sql", "SELECT", "socket", "app.specimens", "POST /api/teams (request", "panicked"]
+            ["42", "postgres", "sql", "SELECT", "socket", "trial.specimens", "POST /api/teams (request", "panicked"]
         {
             assert!(!text(&body["detail"]).contains(secret), "{body}");
         }

@@ -191,7 +191,7 @@ fn a_filter_takes_every_text_for_what_it_is() {
         "back_slash",
         "it's",
         "\"quoted\"",
-        "'; DROP TABLE app.specimens; --",
+        "'; DROP TABLE trial.specimens; --",
         "$1",
         "a,b",
         "😀",

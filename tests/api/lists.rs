@@ -175,7 +175,7 @@ fn a_cursor_that_was_not_given_out_for_this_order_is_refused() {
         zoo.client.get(&format!("/api/specimens?sort={sort}&cursor={cursor}")).refuse(400, "MALFORMED_REQUEST");
     }
     // What is in a cursor is a value like any other: whoever makes one up gets a page, and nothing else.
-    let cursor = make(json!(["name", "'; DROP TABLE app.specimens; --", id]));
+    let cursor = make(json!(["name", "'; DROP TABLE trial.specimens; --", id]));
     zoo.client.get(&format!("/api/specimens?sort=name&cursor={cursor}")).expect(200);
     assert_eq!(walk(&zoo.client, "").len(), 12);
 }

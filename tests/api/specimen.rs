@@ -23,8 +23,8 @@ use crate::support::client::Client;
 use crate::support::migrated;
 
 const TABLE: &str = "
-    CREATE SCHEMA app;
-    CREATE TABLE app.specimens (
+    CREATE SCHEMA trial;
+    CREATE TABLE trial.specimens (
         id uuid PRIMARY KEY DEFAULT ops.uuid_v7(),
         name text NOT NULL,
         count integer,
@@ -45,7 +45,7 @@ const TABLE: &str = "
         updated_at timestamptz NOT NULL DEFAULT now(),
         CONSTRAINT specimens_size_is_one_of_a_kind EXCLUDE (size WITH =) WHERE (size > 0) DEFERRABLE INITIALLY DEFERRED
     );
-    CREATE TRIGGER touch BEFORE UPDATE ON app.specimens FOR EACH ROW EXECUTE FUNCTION ops.touch();";
+    CREATE TRIGGER touch BEFORE UPDATE ON trial.specimens FOR EACH ROW EXECUTE FUNCTION ops.touch();";
 
 const RULES: &[Rule] = &[Rule::new("specimens_size_is_one_of_a_kind", "size", "is another specimen's")];
 
@@ -82,7 +82,7 @@ impl Specimens {
         endpoints.push(batch::endpoint());
         endpoints.push(get("/api/panic", Access::Public, |_| panic!("the secret is 42")));
         endpoints.push(post("/api/mistake", Access::SignedIn, |call| {
-            let query = Query { name: "mistake", text: "SELECT * FROM app.specimens WHERE secret = 42" };
+            let query = Query { name: "mistake", text: "SELECT * FROM trial.specimens WHERE secret = 42" };
             call.read(|statements| statements.one(&query, &[]))?;
             unreachable!("there is no such column")
         }));
@@ -153,7 +153,7 @@ fn fields() -> Vec<Field> {
 fn specimens() -> Resource {
     let statement = |name, text: String| Query { name, text: Box::leak(text.into_boxed_str()) };
     let own = WRITTEN.split(", ").map(|name| format!("new.{name}")).collect::<Vec<_>>().join(", ");
-    let populate = "FROM ops.actor($1), jsonb_populate_record(NULL::app.specimens, $2) AS new";
+    let populate = "FROM ops.actor($1), jsonb_populate_record(NULL::trial.specimens, $2) AS new";
     Resource {
         fields: fields(),
         filters: &[
@@ -162,29 +162,29 @@ fn specimens() -> Resource {
         ],
         sorts: &["name", "size"],
         insert: Some(statement(
-            "app/specimens/insert",
-            format!("INSERT INTO app.specimens ({WRITTEN}) SELECT {own} {populate} RETURNING {COLUMNS}"),
+            "trial/specimens/insert",
+            format!("INSERT INTO trial.specimens ({WRITTEN}) SELECT {own} {populate} RETURNING {COLUMNS}"),
         )),
         update: Some(statement(
-            "app/specimens/update",
+            "trial/specimens/update",
             format!(
-                "UPDATE app.specimens AS s SET ({WRITTEN}) = (SELECT {own} FROM jsonb_populate_record(s, $3) AS new) \
+                "UPDATE trial.specimens AS s SET ({WRITTEN}) = (SELECT {own} FROM jsonb_populate_record(s, $3) AS new) \
                  FROM ops.actor($1) WHERE s.id = ANY ($2) AND ($4::integer IS NULL OR s.version = $4) RETURNING {COLUMNS}"
             ),
         )),
         delete: Some(statement(
-            "app/specimens/delete",
-            "DELETE FROM app.specimens AS s USING ops.actor($1) WHERE s.id = ANY ($2) \
+            "trial/specimens/delete",
+            "DELETE FROM trial.specimens AS s USING ops.actor($1) WHERE s.id = ANY ($2) \
              AND ($3::integer IS NULL OR s.version = $3) RETURNING s.id"
                 .to_owned(),
         )),
         needs_match: true,
         rules: RULES,
         ..Resource::new(
-            "app.specimens",
+            "trial.specimens",
             "specimens",
             "specimen",
-            statement("app/specimens/select", format!("SELECT {COLUMNS} FROM app.specimens")),
+            statement("trial/specimens/select", format!("SELECT {COLUMNS} FROM trial.specimens")),
             Permission::new("read:specimens", Role::Viewer),
             Permission::new("write:specimens", Role::User),
         )
