@@ -192,14 +192,14 @@ fn a_table_is_audited_with_the_columns_that_it_has_by_now() {
     let mut client = database.client();
     client
         .batch_execute(
-            "CREATE SCHEMA app;
-             CREATE TABLE app.things (id uuid PRIMARY KEY, secret text, actor text, skipped text, name text);
-             SELECT telemetry.audit('app.things', secret => '{secret}', noise => '{skipped}');
-             INSERT INTO app.things VALUES (gen_random_uuid(), 's', 'a', 'n', 'x');
-             ALTER TABLE app.things ADD COLUMN extra int DEFAULT 7, DROP COLUMN actor;
-             UPDATE app.things SET extra = 8, skipped = 'm', secret = 't';
-             ALTER TABLE app.things ALTER COLUMN extra TYPE text;
-             UPDATE app.things SET extra = 'nine', id = '0192aaaa-0000-7000-8000-000000000001';",
+            "CREATE SCHEMA trial;
+             CREATE TABLE trial.things (id uuid PRIMARY KEY, secret text, actor text, skipped text, name text);
+             SELECT telemetry.audit('trial.things', secret => '{secret}', noise => '{skipped}');
+             INSERT INTO trial.things VALUES (gen_random_uuid(), 's', 'a', 'n', 'x');
+             ALTER TABLE trial.things ADD COLUMN extra int DEFAULT 7, DROP COLUMN actor;
+             UPDATE trial.things SET extra = 8, skipped = 'm', secret = 't';
+             ALTER TABLE trial.things ALTER COLUMN extra TYPE text;
+             UPDATE trial.things SET extra = 'nine', id = '0192aaaa-0000-7000-8000-000000000001';",
         )
         .unwrap();
     let rows = recorded(&mut client);
