@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use super::{
-    Arguments, Result, config, database, document, entity, gateway, identity, migrate, ops, templates, webhook,
+    Arguments, Result, config, configuration, database, document, entity, gateway, identity, migrate, ops, templates,
+    webhook,
 };
 
 /// An option of a command.
