@@ -11,9 +11,9 @@ mod reading;
 mod target;
 mod near;
 mod matching;
+pub mod webhooks;
 pub mod export;
 pub mod configuration;
-pub mod webhooks;
 
 use std::sync::Arc;
 

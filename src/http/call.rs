@@ -88,6 +88,14 @@ impl<'a> Call<'a, '_> {
         Uuid::try_parse(text).map_err(|_| Error::new(Code::NotFound, format!("there is nothing with the id {text:?}")))
     }
 
+    /// Refuses a query string where there is nothing to ask for: a filter on one row would be a mistake that nobody notices.
+    pub fn refuse_parameters(&self) -> Result<()> {
+        match self.query.iter().next() {
+            None => Ok(()),
+            Some((name, _)) => Err(Error::new(Code::MalformedRequest, format!("{name} is not known here"))),
+        }
+    }
+
     pub fn header(&self, name: &str) -> Option<&str> {
         match &self.source {
             Source::Request(request) => request.header(name),

@@ -76,6 +76,11 @@ impl App {
         self.variables.iter().find(|(name, _)| name == "MAINSTAY_DATA").map(|(_, value)| Path::new(value)).unwrap()
     }
 
+    /// What one of its settings is.
+    pub fn variable(&self, name: &str) -> String {
+        self.variables.iter().find(|(known, _)| known == name).unwrap().1.clone()
+    }
+
     /// Another server on the same database, with the same settings.
     pub fn another(&self) -> Another {
         let running = self.launch();
