@@ -113,6 +113,10 @@ soak: postgresql $(RELEASE) ## Ten minutes at full load: memory, descriptors, th
 	@cd tests/bench && cargo build --release --quiet --locked --bins
 	@tests/bench/target/release/soak --mainstay $(RELEASE) $(ARGS)
 
+bench-webhooks: postgresql $(RELEASE) ## Measure what an event costs a write, and deliveries a second
+	@cd tests/bench && cargo build --release --quiet --locked --bins
+	@tests/bench/target/release/bench-webhooks --mainstay $(RELEASE) $(ARGS)
+
 # What holds the API against its document. Nothing is installed outside of target/.
 API_TOOLS := target/api
 $(API_TOOLS)/venv/installed: tests/api_document/requirements.txt
@@ -140,4 +144,5 @@ fuzz-http: ## Fuzz the HTTP reader for FUZZ_SECONDS (needs cargo-fuzz: make setu
 		-max_total_time=$(FUZZ_SECONDS) -max_len=2048 -dict=http.dict -print_final_stats=1
 
 .PHONY: help run setup postgresql gateways check test migrate migrate-status migrate-create migrate-rollback db-start db-stop \
-	db-reset db-seed db-psql install uninstall bench-http bench-migrate bench-db test-api bench-api bench-entities soak fuzz-http FORCE
+	db-reset db-seed db-psql install uninstall bench-http bench-migrate bench-db test-api bench-api bench-entities bench-webhooks \
+	soak fuzz-http FORCE

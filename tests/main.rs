@@ -25,6 +25,8 @@ mod metrics;
 mod readme;
 mod openapi;
 mod telemetry;
+mod templates;
+mod devx;
 mod gateway;
 mod entities;
 mod webhooks;

@@ -94,14 +94,14 @@ fn alerts_and_dashboard_use_only_what_there_is() {
 #[test]
 fn in_production_metrics_need_their_permission_unless_they_are_public() {
     let secret = ("JWT_SECRET", "0f1e2d3c4b5a69788796a5b4c3d2e1f0");
-    let production = [("APP_ENV", "production"), secret];
+    let production = [("APP_ENV", "production"), secret, ("ENCRYPTION_KEY", "2f1e0d3c4b5a69788796a5b4c3d2e1f9")];
     let app = App::start_with(&production);
     for path in ["/metrics", "/health/detailed", "/health/database", "/api/database/status", "/api/database/metrics"] {
         app.nobody().get(path).refuse(401, "MISSING_API_KEY");
         app.somebody("VIEWER", &["read:metrics"]).client.get(path).expect(200);
         app.somebody("VIEWER", &["read:teams"]).client.get(path).refuse(403, "INSUFFICIENT_PERMISSIONS");
     }
-    let open = App::start_with(&[production[0], production[1], ("METRICS_PUBLIC", "true")]);
+    let open = App::start_with(&[production[0], production[1], production[2], ("METRICS_PUBLIC", "true")]);
     open.nobody().get("/metrics").expect(200);
 }
 

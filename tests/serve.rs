@@ -185,6 +185,7 @@ fn in_production_a_server_does_not_migrate_and_says_what_to_do() {
         ("DATABASE_URL", &url),
         ("APP_ENV", "production"),
         ("JWT_SECRET", "0f1e2d3c4b5a69788796a5b4c3d2e1f0"),
+        ("ENCRYPTION_KEY", "2f1e0d3c4b5a69788796a5b4c3d2e1f9"),
     ]);
     wait_for("the reason", PATIENCE, || {
         let (status, body) = serving.get("/ready");

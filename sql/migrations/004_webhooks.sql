@@ -191,6 +191,7 @@ CREATE TABLE gateway.webhook_deliveries (
     id uuid PRIMARY KEY DEFAULT ops.uuid_v7(),
     event_id uuid NOT NULL,
     event_created_at timestamptz NOT NULL,
+    event_type text NOT NULL,
     webhook_id uuid NOT NULL,
     status text NOT NULL DEFAULT 'PENDING',
     attempt integer NOT NULL DEFAULT 0,
@@ -385,11 +386,13 @@ BEGIN
         INSERT INTO gateway.webhook_deliveries (
             event_id,
             event_created_at,
+            event_type,
             webhook_id
         )
         SELECT
             events.id,
             events.created_at,
+            events.type,
             unnest(kinds.webhooks)
         FROM events
         JOIN kinds ON kinds.type = events.type

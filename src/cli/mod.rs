@@ -105,6 +105,8 @@ const fn option(name: &'static str, value: &'static str, help: &'static str) -> 
 
 const JSON: Flag = flag("json", "Print JSON, for programs.");
 const TO: Flag = option("to", "VERSION", "Stop when this version is the newest.");
+const MESSAGE: Flag = option("message", "TEXT", "What it is for; kept with the revision.");
+const IF_MATCH: Flag = option("if-match", "CHECKSUM", "Refuse if the configuration is not this one.");
 const YES: Flag = flag("yes", "Do not ask.");
 
 /// Options of every command.
@@ -248,6 +250,39 @@ pub const COMMANDS: &[Command] = &[
         ..command("key rotate", "Replace an API key by a new one, shown this once.", identity::rotate_key)
     },
     Command {
+        arguments: &["FILE"],
+        flags: &[IF_MATCH, JSON],
+        details: "FILE is JSON: {\"tags\": [...], \"routes\": [{\"name\": ..., \"path\": ..., \"upstream\": ...}, ...]}; - is the standard\n\
+            input. It owns the routes that have all of its tags in metadata.tags, and all routes if it has none; what it owns\n\
+            and does not name is deleted. Exits with 0 if there is nothing to do, and with 3 if there is.",
+        ..command("gateway plan", "Show what a file would change in the routes.", gateway::plan)
+    },
+    Command {
+        arguments: &["FILE"],
+        flags: &[MESSAGE, IF_MATCH, flag("dry-run", "Show what would change, and change nothing."), JSON],
+        details: "All of it happens, or nothing. See `mainstay gateway plan --help` for what is in FILE.",
+        ..command("gateway apply", "Make the routes what a file says.", gateway::apply)
+    },
+    Command {
+        arguments: &["REVISION"],
+        flags: &[option("to", "REVISION", "The later one; what there is now, without it."), JSON],
+        ..command("gateway diff", "Show what has changed since a revision.", gateway::diff)
+    },
+    Command {
+        flags: &[option("count", "N", "Show this many: 20."), JSON],
+        ..command("gateway history", "Show the latest revisions of the routes.", gateway::history)
+    },
+    Command {
+        arguments: &["REVISION"],
+        flags: &[MESSAGE, IF_MATCH, JSON],
+        ..command("gateway rollback", "Go back to a revision, as a new one.", gateway::roll_back)
+    },
+    Command {
+        arguments: &["ROUTE"],
+        flags: &[JSON],
+        ..command("gateway blame", "Show who changed each field of a route last.", gateway::blame)
+    },
+    Command {
         flags: &[
             option("port", "PORT", "The port to listen on, on this machine alone: 9000."),
             option("secret", "SECRET", "What events are signed with, whsec_…; the seed's, unless it is said."),
@@ -264,12 +299,14 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         flags: &[
-            option("format", "FORMAT", "For which gateway: nginx, haproxy, caddy, traefik, envoy or kong."),
-            option("port", "PORT", "Where the gateway listens: 8000."),
+            option("format", "FORMAT", "Another gateway's: nginx, haproxy, caddy, traefik, envoy or kong."),
+            option("port", "PORT", "Where that gateway listens: 8000."),
+            option("tags", "LIST", "Without a format: only the routes that have these, separated by commas."),
             JSON,
         ],
-        details: "What the format cannot say is told on the standard error, and at the top of the file.",
-        ..command("gateway export", "Print the enabled routes as another gateway's configuration.", gateway::export)
+        details: "Without a format it prints what `mainstay gateway apply` takes. What another gateway's format cannot say is told\n\
+            on the standard error, and at the top of the file.",
+        ..command("gateway export", "Print the routes as a file, for mainstay or for another gateway.", gateway::export)
     },
     Command {
         flags: &[flag("quick", "Leave out what takes seconds: the schema against its migrations."), JSON],

@@ -15,7 +15,7 @@ const POLL: Duration = Duration::from_millis(200);
 /// How often a quiet connection is asked whether it lives.
 const CHECK_EVERY: u32 = 25;
 const RETRY_MIN: Duration = Duration::from_millis(100);
-const RETRY_MAX: Duration = Duration::from_secs(2);
+const RETRY_MAX: Duration = Duration::from_millis(500);
 
 /// What a listener hears.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -136,6 +136,42 @@ impl Form {
         check: is_event,
     };
 
+    /// One word: a lower-case letter, and letters, digits, hyphens and underscores behind it.
+    pub const WORD: Form =
+        Form { format: None, pattern: Some("^[a-z][a-z0-9_-]*$"), expected: "a lower-case word", check: is_word };
+
+    /// A URL of any kind: https://git.example.org/a, or ssh://git@example.org/a.
+    pub const URL: Form = Form {
+        format: None,
+        pattern: Some(r"^[a-z][a-z0-9+.-]*://[^\s\u0000-\u001f\u007f-\u009f]+$"),
+        expected: "a URL, like https://git.example.org/team/project",
+        check: |text| is_url(text, |_| true),
+    };
+
+    /// The URL of a page.
+    pub const WEB_URL: Form = Form {
+        format: None,
+        pattern: Some(r"^https?://[^\s\u0000-\u001f\u007f-\u009f]+$"),
+        expected: "a URL that begins with http:// or https://",
+        check: |text| is_url(text, |scheme| matches!(scheme, "http" | "https")),
+    };
+
+    /// A semantic version, as https://semver.org has it, without build metadata.
+    pub const VERSION: Form = Form {
+        format: None,
+        pattern: Some(r"^(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})(-[0-9A-Za-z.-]{1,64})?$"),
+        expected: "a semantic version like 1.2.0",
+        check: is_version,
+    };
+
+    /// The path of a file below some folder, and not out of it.
+    pub const FILE_PATH: Form = Form {
+        format: None,
+        pattern: Some(r"^[^/\\\u0000-\u001f\u007f-\u009f]+(/[^/\\\u0000-\u001f\u007f-\u009f]+)*$"),
+        expected: "a path of a file below a folder, like src/main.rs",
+        check: is_file_path,
+    };
+
     /// A permission: `admin`, `read:tasks`, `write:*`.
     pub const PERMISSION: Form = Form {
         format: None,
@@ -183,6 +219,42 @@ fn is_phone(text: &str) -> bool {
 fn is_event(text: &str) -> bool {
     let is_letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     text.split('.').all(|word| !word.is_empty() && word.bytes().all(is_letter))
+}
+
+fn is_word(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_lowercase())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte))
+}
+
+fn is_url(text: &str, is_scheme: fn(&str) -> bool) -> bool {
+    let Some((scheme, rest)) = text.split_once("://") else { return false };
+    let is_word = scheme.starts_with(|first: char| first.is_ascii_lowercase())
+        && scheme.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+.-".contains(&byte));
+    is_word
+        && is_scheme(scheme)
+        && !rest.is_empty()
+        && !rest.chars().any(|letter| letter.is_whitespace() || letter.is_control())
+}
+
+fn is_version(text: &str) -> bool {
+    let (numbers, label) = text.split_once('-').map_or((text, None), |(numbers, label)| (numbers, Some(label)));
+    let is_number = |part: &str| {
+        (1..=9).contains(&part.len())
+            && part.bytes().all(|byte| byte.is_ascii_digit())
+            && (part == "0" || !part.starts_with('0'))
+    };
+    let is_label = |label: &str| {
+        (1..=64).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte))
+    };
+    numbers.split('.').count() == 3 && numbers.split('.').all(is_number) && label.is_none_or(is_label)
+}
+
+fn is_file_path(text: &str) -> bool {
+    let is_part = |part: &str| {
+        !part.is_empty() && part != "." && part != ".." && !part.contains('\\') && !part.chars().any(char::is_control)
+    };
+    text.split('/').all(is_part)
 }
 
 fn is_permission(text: &str) -> bool {

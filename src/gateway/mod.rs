@@ -12,8 +12,8 @@ mod target;
 mod near;
 mod matching;
 pub mod webhooks;
-pub mod order;
 pub mod export;
+pub mod configuration;
 
 use std::sync::Arc;
 
@@ -67,5 +67,6 @@ pub fn endpoints(gateway: &Arc<Gateway>) -> Vec<Endpoint> {
     let mut endpoints = routes::endpoints();
     endpoints.push(reading::endpoint(gateway));
     endpoints.push(matching::endpoint(gateway));
+    endpoints.extend(configuration::endpoints());
     endpoints
 }

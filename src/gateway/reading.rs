@@ -6,7 +6,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::Gateway;
+use super::export::{self, Format};
 use super::routes::{READ, shown_fields};
+use super::snapshot::Snapshot;
 use crate::config::{Kind, Value};
 use crate::error::{Code, Error, Result};
 use crate::fields::object_schema;
@@ -19,6 +21,8 @@ const WAIT_MAX: Duration = Duration::from_secs(55);
 struct Wanted {
     wait: Option<Duration>,
     etag: Option<String>,
+    format: Option<Format>,
+    port: u16,
 }
 
 pub(super) fn endpoint(gateway: &Arc<Gateway>) -> Endpoint {
@@ -38,6 +42,8 @@ pub(super) fn endpoint(gateway: &Arc<Gateway>) -> Endpoint {
         .parameters(parameters())
         .answers(200, Output::Json(output))
         .named("", "RouteSnapshot")
+        .also(200, Output::Text(export::TEXT))
+        .also(200, Output::Text(export::YAML))
         .also(304, Output::Nothing)
         // A fleet of gateways may share a key, and all of them come at once when something has changed.
         .limit(Limit::None)
@@ -57,6 +63,14 @@ fn parameters() -> Vec<Parameter> {
             "^[1-9][0-9]{0,3}ms$|^([1-9]|[1-4][0-9]|5[0-5])s$",
         ),
         parameter("etag", "What the client has, as If-None-Match says it too.", "^[0-9a-f]{32}$"),
+        Parameter {
+            name: "format".to_owned(),
+            help: "Answer with the configuration of another gateway. The header X-Not-Expressed says how much that \
+                   does not say, or not quite; the file says what."
+                .to_owned(),
+            schema: json!({ "type": "string", "enum": Format::ALL.map(Format::name) }),
+        },
+        parameter("port", "With format: where that gateway listens; 8000 if nothing is said.", "^[1-9][0-9]{0,3}$"),
     ]
 }
 
@@ -70,7 +84,10 @@ fn read(gateway: &Gateway, call: &mut Call<'_, '_>) -> Result<Reply> {
     let is_known = wanted.etag.is_some_and(|known| known.split(',').any(|known| is_same(known, &snapshot.etag)));
     let reply = match is_known {
         true => Reply::empty(304),
-        false => Reply::shared(snapshot.body()),
+        false => match wanted.format {
+            None => Reply::shared(snapshot.body()),
+            Some(format) => exported(&snapshot, format, wanted.port)?,
+        },
     };
     if let (true, Some(wait)) = (is_known, wanted.wait) {
         call.wait_for(bell, seen, call.arrival + wait);
@@ -78,11 +95,26 @@ fn read(gateway: &Gateway, call: &mut Call<'_, '_>) -> Result<Reply> {
     Ok(reply.header("ETag", etag).header("Cache-Control", "private, no-cache"))
 }
 
+fn exported(snapshot: &Snapshot, format: Format, port: u16) -> Result<Reply> {
+    let export = export::export(format, port, snapshot.objects())?;
+    let reply = Reply::text(format.media_type(), export.text);
+    Ok(reply.header("X-Not-Expressed", export.notes.len().to_string()))
+}
+
 fn wanted(call: &Call<'_, '_>) -> Result<Wanted> {
     let malformed = |message: String| Error::new(Code::MalformedRequest, message);
-    if let Some((name, _)) = call.query.iter().find(|(name, _)| !["wait", "etag"].contains(name)) {
-        return Err(malformed(format!("{name} is not known here; there are wait and etag")));
+    const KNOWN: [&str; 4] = ["wait", "etag", "format", "port"];
+    if let Some((name, _)) = call.query.iter().find(|(name, _)| !KNOWN.contains(name)) {
+        return Err(malformed(format!("{name} is not known here; there are {}", KNOWN.join(", "))));
     }
+    let format = call.query.one("format")?.map(|name| {
+        let known = Format::ALL.map(Format::name).join(", ");
+        Format::parse(name).ok_or_else(|| malformed(format!("format must be one of {known}")))
+    });
+    let port = call.query.one("port")?.map_or(Ok(export::PORT), |port| {
+        let port = port.parse().ok().filter(|port| *port > 0);
+        port.ok_or_else(|| malformed("port must be one between 1 and 65535".to_owned()))
+    });
     let header = call.header("If-None-Match").map(str::to_owned);
     let etag = call.query.one("etag")?.map(str::to_owned).or(header);
     let wait = match call.query.one("wait")?.map(|text| Kind::Duration.parse(text)) {
@@ -90,7 +122,7 @@ fn wanted(call: &Call<'_, '_>) -> Result<Wanted> {
         Some(Ok(Value::Duration(wait))) if wait <= WAIT_MAX => Some(wait),
         Some(_) => return Err(malformed("wait must be a time of at most 55s, like 30s or 500ms".to_owned())),
     };
-    Ok(Wanted { wait, etag })
+    Ok(Wanted { wait, etag, format: format.transpose()?, port: port? })
 }
 
 /// Whether a tag that the client has is this one: in quotation marks or without, weak or strong.

@@ -44,7 +44,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new("routes_options_has_the_path_once", "path", "is that of another enabled route that takes OPTIONS"),
 ];
 
-/// What reads them, for this resource and for whoever else shows them.
+/// What reads them, for this resource and for whoever keeps them in memory.
 pub(super) const SELECT: Query = sql!("gateway/routes/select");
 
 pub(super) fn fields() -> Vec<Field> {
@@ -117,7 +117,7 @@ fn auth_fields() -> Vec<Field> {
 }
 
 /// Whether what is said of a kind of authentication is said of the one that it is for.
-fn check_auth(body: &Map<String, Value>) -> Result<()> {
+pub(super) fn check_auth(body: &Map<String, Value>) -> Result<()> {
     let Some(Value::Object(auth)) = body.get("auth") else { return Ok(()) };
     let kind = auth.get("type").and_then(Value::as_str).unwrap_or_default();
     let is_meant = |name: &str| match name {

@@ -111,6 +111,11 @@ impl Snapshot {
         Snapshot { etag, routes, disabled, body: OnceLock::new() }
     }
 
+    /// The enabled routes as objects, in their order.
+    pub fn objects(&self) -> impl Iterator<Item = &str> {
+        self.routes.iter().map(|route| &*route.object)
+    }
+
     /// The enabled routes as JSON, made once.
     pub(super) fn body(&self) -> Arc<SharedBody> {
         self.body.get_or_init(|| SharedBody::new("application/json", self.write())).clone()

@@ -88,6 +88,14 @@ impl<'a> Call<'a, '_> {
         Uuid::try_parse(text).map_err(|_| Error::new(Code::NotFound, format!("there is nothing with the id {text:?}")))
     }
 
+    /// Refuses a query string where there is nothing to ask for: a filter on one row would be a mistake that nobody notices.
+    pub fn refuse_parameters(&self) -> Result<()> {
+        match self.query.iter().next() {
+            None => Ok(()),
+            Some((name, _)) => Err(Error::new(Code::MalformedRequest, format!("{name} is not known here"))),
+        }
+    }
+
     pub fn header(&self, name: &str) -> Option<&str> {
         match &self.source {
             Source::Request(request) => request.header(name),
@@ -125,7 +133,7 @@ impl<'a> Call<'a, '_> {
             }
             Source::Request(request) => {
                 check_type(request.header("Content-Type"))?;
-                json::parse(&read(request)?)?
+                json::parse(&read(request, self.endpoint.body_bytes_max)?)?
             }
         };
         if self.header("Idempotency-Key").is_some() {
@@ -325,22 +333,19 @@ fn malformed(message: &str) -> Error {
     Error::new(Code::MalformedRequest, message)
 }
 
-/// Bytes of a body.
-const BODY_BYTES_MAX: usize = 1 << 20;
-
 /// The body, if it is not too long. What was announced as too long is not even begun.
-fn read(request: &mut Request) -> Result<Vec<u8>> {
-    let too_large = || Error::new(Code::PayloadTooLarge, format!("the body must have at most {BODY_BYTES_MAX} bytes"));
+fn read(request: &mut Request, bytes_max: usize) -> Result<Vec<u8>> {
+    let too_large = || Error::new(Code::PayloadTooLarge, format!("the body must have at most {bytes_max} bytes"));
     let length = request.body_length().unwrap_or(0);
-    if length > BODY_BYTES_MAX {
+    if length > bytes_max {
         return Err(too_large());
     }
     let mut bytes = Vec::with_capacity(length);
-    let mut reader = request.as_reader().take(BODY_BYTES_MAX as u64 + 1);
+    let mut reader = request.as_reader().take(bytes_max as u64 + 1);
     reader
         .read_to_end(&mut bytes)
         .map_err(|error| Error::new(Code::MalformedRequest, "the body did not come to its end").because(error))?;
-    if bytes.len() > BODY_BYTES_MAX { Err(too_large()) } else { Ok(bytes) }
+    if bytes.len() > bytes_max { Err(too_large()) } else { Ok(bytes) }
 }
 
 /// A body must say that it is JSON, so that no form of another site can be one.

@@ -127,10 +127,17 @@ pub struct Endpoint {
     pub has_version: bool,
     /// Whether `If-Match` is demanded.
     pub needs_match: bool,
+    /// Whether its last good replies are kept, to be given while the database is away.
+    pub is_remembered: bool,
+    /// Bytes of its body.
+    pub body_bytes_max: usize,
     /// Whether its handler needs the database.
     pub uses_database: bool,
     pub handler: Handler,
 }
+
+/// Bytes of a body, unless the endpoint takes longer ones.
+const BODY_BYTES_MAX: usize = 1 << 20;
 
 impl fmt::Debug for Endpoint {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -162,6 +169,8 @@ fn endpoint(verb: Verb, path: impl Into<String>, access: Access, handler: Box<Ac
         is_write: false,
         has_version: false,
         needs_match: false,
+        is_remembered: false,
+        body_bytes_max: BODY_BYTES_MAX,
         uses_database: true,
         handler,
     }
@@ -250,6 +259,18 @@ impl Endpoint {
 
     pub fn demands_match(mut self, needs_match: bool) -> Endpoint {
         self.needs_match = needs_match;
+        self
+    }
+
+    /// While the database is away, it answers what it answered last.
+    pub fn remembered(mut self) -> Endpoint {
+        self.is_remembered = true;
+        self
+    }
+
+    /// How long its body may be, if that is more than usual.
+    pub fn body_bytes_max(mut self, bytes: usize) -> Endpoint {
+        self.body_bytes_max = bytes;
         self
     }
 

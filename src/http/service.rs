@@ -14,10 +14,11 @@ use super::client::client;
 use super::cors::Cors;
 use super::endpoint::{Access, Endpoint, Limit, Verb};
 use super::log::{Exchange, log_error};
+use super::memory::Memory;
 use super::query::Query;
 use super::rate_limit::{RateLimits, Rates, Who};
 use super::reply::Reply;
-use super::router::Router;
+use super::router::{PathValues, Router};
 use super::send::send;
 use super::traffic::Traffic;
 use super::waiting::{Bell, Due, FULL_PAUSE, NoWait, Wait};
@@ -49,6 +50,8 @@ pub struct ServiceOptions {
     pub cors: Cors,
     pub logs_json: bool,
     pub observer: Option<Observer>,
+    /// What is answered while the database is away.
+    pub memory: Arc<Memory>,
 }
 
 /// Everything that answers requests.
@@ -62,6 +65,7 @@ pub struct Service {
     logs_json: bool,
     observer: Option<Observer>,
     traffic: Traffic,
+    memory: Arc<Memory>,
 }
 
 /// Longer user agents are cut.
@@ -100,6 +104,7 @@ impl Service {
             cors: options.cors,
             logs_json: options.logs_json,
             observer: options.observer,
+            memory: options.memory,
         })
     }
 
@@ -194,7 +199,7 @@ impl Service {
 
     /// What the endpoint answers, and what the request should wait for instead, if it should.
     fn answer(&self, visit: &mut Visit) -> Result<(Reply, Option<Wait>)> {
-        let Visit { request, exchange, timing, start: arrival, may_wait, has_waited } = visit;
+        let Visit { request, exchange, .. } = visit;
         let address = exchange.address;
         let target = request.target().to_owned();
         let (path, query) = target.split_once('?').unwrap_or((&target, ""));
@@ -212,6 +217,39 @@ impl Service {
         };
         exchange.endpoint = endpoint.label;
         exchange.place = Some(endpoint.place);
+        let asked = match endpoint.is_remembered {
+            true => self.memory.asked(&target, endpoint.label, credentials(request)?),
+            false => None,
+        };
+        let Some(asked) = asked else { return self.serve(visit, endpoint, path, values, query) };
+        // Nobody waits for what is known to be away.
+        if self.memory.is_away()
+            && let Some(reply) = self.memory.recall(&asked)
+        {
+            self.limits.charge(Limit::General, Who::address(address))?;
+            return Ok((reply, None));
+        }
+        match self.serve(visit, endpoint, path, values, query) {
+            Ok((reply, None)) => match &visit.exchange.caller {
+                Some(caller) => Ok((self.memory.keep(asked, caller, reply), None)),
+                None => Ok((reply, None)),
+            },
+            Err(error) if is_away(&error) => self.memory.recall(&asked).map(|reply| (reply, None)).ok_or(error),
+            result => result,
+        }
+    }
+
+    /// Admits the caller, and has the endpoint answer.
+    fn serve<'a>(
+        &'a self,
+        visit: &mut Visit,
+        endpoint: &'a Endpoint,
+        path: &'a str,
+        values: PathValues<'a>,
+        query: &'a str,
+    ) -> Result<(Reply, Option<Wait>)> {
+        let Visit { request, exchange, timing, start: arrival, may_wait, has_waited } = visit;
+        let address = exchange.address;
         let start = Instant::now();
         let caller = self.admit(request, endpoint, address)?;
         timing.auth.set(start.elapsed());
@@ -273,6 +311,11 @@ impl Service {
             }
         }
     }
+}
+
+/// Whether an error says that the database does not answer.
+fn is_away(error: &Error) -> bool {
+    matches!(error.code, Code::DatabaseUnavailable | Code::PoolExhausted | Code::QueryTimeout)
 }
 
 /// Whether a caller may call an endpoint; the error says what is missing.

@@ -52,15 +52,14 @@ pub fn examine_machine(config: &Config, address: &Address) -> Vec<Finding> {
     let mut findings =
         vec![finding("configuration", warnings.is_empty(), Warning, found, "correct the names, or remove them")];
     if config.is_production() {
-        let has_secret = config.text("JWT_SECRET").is_some();
-        let found = if has_secret { "JWT_SECRET is set" } else { "JWT_SECRET is not set" };
-        findings.push(finding(
-            "secrets",
-            has_secret,
-            Failure,
-            found,
-            "set JWT_SECRET, as `openssl rand -hex 32` prints one",
-        ));
+        let missing: Vec<&str> =
+            ["JWT_SECRET", "ENCRYPTION_KEY"].into_iter().filter(|name| config.text(name).is_none()).collect();
+        let found = match missing.is_empty() {
+            true => "JWT_SECRET and ENCRYPTION_KEY are set".to_owned(),
+            false => format!("{} is not set", missing.join(" and ")),
+        };
+        let advice = "set it, as `openssl rand -hex 32` prints one; each has its own";
+        findings.push(finding("secrets", missing.is_empty(), Failure, &found, advice));
         let is_safe = address.is_local() || address.security == Security::VerifyName;
         let found =
             if is_safe { "nobody can pose as the database" } else { "the database's certificate is not checked" };

@@ -16,6 +16,8 @@ use crate::http::Query;
 pub(super) const RESERVED: [&str; 6] = ["limit", "cursor", "page", "total", "sort", "fields"];
 /// Values in one `__in`.
 pub(super) const VALUES_MAX: usize = 200;
+/// Where the value stands in the condition of a [`Word`](super::Word).
+pub(super) const VALUE: &str = "{value}";
 /// Letters of what `ops.trigrams` finds in a text.
 const TRIGRAM: usize = 3;
 
@@ -46,8 +48,13 @@ impl Conditions {
 impl Engine {
     /// The conditions of all filters in a query string.
     pub(super) fn conditions(&self, query: &Query<'_>) -> Result<Conditions> {
+        self.conditions_beside("", query)
+    }
+
+    /// The same without one parameter, which is something else.
+    pub(super) fn conditions_beside(&self, other: &str, query: &Query<'_>) -> Result<Conditions> {
         let mut conditions = Conditions::default();
-        let is_filter = |name: &&str| !RESERVED.contains(name) && !self.is_expand(name);
+        let is_filter = |name: &&str| !RESERVED.contains(name) && !self.is_expand(name) && *name != other;
         for (name, value) in query.iter().filter(|(name, _)| is_filter(name)) {
             self.condition(name, value, &mut conditions)?;
         }
@@ -59,6 +66,11 @@ impl Engine {
     }
 
     fn condition(&self, name: &str, value: &str, conditions: &mut Conditions) -> Result<()> {
+        if let Some(word) = self.resource.words.iter().find(|word| word.name == name) {
+            let placeholder = conditions.parameter(value.to_owned());
+            conditions.and(&word.condition.replace(VALUE, &placeholder));
+            return Ok(());
+        }
         if let Some((column, path)) = name.split_once('.') {
             let field = self.filter_field(column, name)?;
             return inside(field, path, value, conditions).ok_or_else(|| self.unknown(name));
@@ -84,7 +96,8 @@ impl Engine {
     }
 
     fn unknown(&self, name: &str) -> Error {
-        let names: Vec<&str> = self.filter_names().chain(RESERVED).collect();
+        let words = self.resource.words.iter().map(|word| word.name);
+        let names: Vec<&str> = self.filter_names().chain(words).chain(RESERVED).collect();
         let message = format!("{name} is not known here; there are {}", names.join(", "));
         Error::new(Code::MalformedRequest, message)
     }

@@ -23,24 +23,27 @@ pub(super) const OFFSET_MAX: usize = 10_000;
 pub(super) const SORT_DEFAULT: &str = "-id";
 
 /// What a list is asked for.
-struct Page<'a> {
-    limit: usize,
-    offset: usize,
+pub(super) struct Page<'a> {
+    pub limit: usize,
+    pub offset: usize,
     number: Option<usize>,
-    order: &'a str,
+    pub order: &'a str,
     column: &'a str,
     is_descending: bool,
-    cursor: Option<Cursor>,
-    wants_total: bool,
-    columns: Option<Vec<&'a str>>,
+    pub cursor: Option<Cursor>,
+    pub wants_total: bool,
+    pub columns: Option<Vec<&'a str>>,
     expansions: Vec<&'a Expansion>,
 }
 
 impl Engine {
     pub(super) fn list(&self, call: &mut Call<'_, '_>) -> Result<Reply> {
         let query = std::mem::take(&mut call.query);
+        if let (Some(search), Some(words)) = (&self.resource.search, query.one("q")?) {
+            return self.search(call, &query, search, words);
+        }
         let expansions = self.expansions(call, &query)?;
-        let page = self.page(&query, expansions)?;
+        let page = Page { expansions, ..self.page(&query)? };
         let mut conditions = self.conditions(&query)?;
         let count = page.wants_total.then(|| self.count(&conditions));
         let count_parameters = conditions.parameters.len();
@@ -55,11 +58,21 @@ impl Engine {
             };
             Ok((rows, total))
         })?;
-        Ok(Reply::json(200, self.body(&page, &rows, total)))
+        Ok(Reply::json(200, body(&page, &rows, total)))
     }
 
-    fn page<'a>(&self, query: &'a Query<'_>, expansions: Vec<&'a Expansion>) -> Result<Page<'a>> {
-        let malformed = |message: String| Error::new(Code::MalformedRequest, message);
+    fn page<'a>(&self, query: &'a Query<'_>) -> Result<Page<'a>> {
+        let order = query.one("sort")?.unwrap_or(SORT_DEFAULT);
+        let column = order.strip_prefix('-').unwrap_or(order);
+        if !self.sort_names().any(|known| known == column) {
+            let known: Vec<&str> = self.sort_names().collect();
+            return Err(malformed(format!("sort knows {}, each with - in front for the other way", known.join(", "))));
+        }
+        self.page_of(query, order, column)
+    }
+
+    /// The page of a list in an order that is known.
+    pub(super) fn page_of<'a>(&self, query: &'a Query<'_>, order: &'a str, column: &'a str) -> Result<Page<'a>> {
         let number = |name: &str, max: usize| match query.one(name)? {
             None => Ok(None),
             Some(text) => match text.parse() {
@@ -73,12 +86,6 @@ impl Engine {
         if offset > OFFSET_MAX {
             return Err(malformed(format!("page= reaches {OFFSET_MAX} rows deep; go on with cursor=")));
         }
-        let order = query.one("sort")?.unwrap_or(SORT_DEFAULT);
-        let column = order.strip_prefix('-').unwrap_or(order);
-        if !self.sort_names().any(|known| known == column) {
-            let known: Vec<&str> = self.sort_names().collect();
-            return Err(malformed(format!("sort knows {}, each with - in front for the other way", known.join(", "))));
-        }
         let cursor = query.one("cursor")?.map(|text| Cursor::read(text, order)).transpose()?;
         if cursor.is_some() && page.is_some() {
             return Err(malformed("cursor and page exclude each other".to_owned()));
@@ -90,7 +97,18 @@ impl Engine {
         };
         let columns = query.one("fields")?.map(|names| self.columns(names)).transpose()?;
         let is_descending = column.len() < order.len();
-        Ok(Page { limit, offset, number: page, order, column, is_descending, cursor, wants_total, columns, expansions })
+        Ok(Page {
+            limit,
+            offset,
+            number: page,
+            order,
+            column,
+            is_descending,
+            cursor,
+            wants_total,
+            columns,
+            expansions: Vec::new(),
+        })
     }
 
     pub(super) fn sort_names(&self) -> impl Iterator<Item = &'static str> + '_ {
@@ -160,32 +178,32 @@ impl Engine {
     fn count(&self, conditions: &Conditions) -> String {
         format!("SELECT count(*) FROM (\n{}\n) AS t{}", self.resource.select.text, conditions.sql)
     }
+}
 
-    /// The body; of one row more than was asked for, all that counts is that it is there.
-    fn body(&self, page: &Page<'_>, rows: &[Row], total: Option<i64>) -> String {
-        let shown = &rows[..rows.len().min(page.limit)];
-        let texts: Vec<&str> = shown.iter().map(|row| row.get(0)).collect();
-        let mut body = String::with_capacity(texts.iter().map(|text| text.len() + 1).sum::<usize>() + 128);
-        body.push_str("{\"data\":[");
-        for (index, text) in texts.iter().enumerate() {
-            if index > 0 {
-                body.push(',');
-            }
-            body.push_str(text);
+/// The body; of one row more than was asked for, all that counts is that it is there.
+pub(super) fn body(page: &Page<'_>, rows: &[Row], total: Option<i64>) -> String {
+    let shown = &rows[..rows.len().min(page.limit)];
+    let texts: Vec<&str> = shown.iter().map(|row| row.get(0)).collect();
+    let mut body = String::with_capacity(texts.iter().map(|text| text.len() + 1).sum::<usize>() + 128);
+    body.push_str("{\"data\":[");
+    for (index, text) in texts.iter().enumerate() {
+        if index > 0 {
+            body.push(',');
         }
-        let next = if rows.len() > page.limit { shown.last().map(|row| next_cursor(page, row)) } else { None };
-        let mut about = Map::new();
-        about.insert("limit".to_owned(), json!(page.limit));
-        about.insert("next_cursor".to_owned(), json!(next));
-        if let Some(number) = page.number {
-            about.insert("page".to_owned(), json!(number));
-        }
-        if let Some(total) = total {
-            about.insert("total".to_owned(), json!(total));
-        }
-        let _ = write!(body, "],\"page\":{}}}", Value::Object(about));
-        body
+        body.push_str(text);
     }
+    let next = if rows.len() > page.limit { shown.last().map(|row| next_cursor(page, row)) } else { None };
+    let mut about = Map::new();
+    about.insert("limit".to_owned(), json!(page.limit));
+    about.insert("next_cursor".to_owned(), json!(next));
+    if let Some(number) = page.number {
+        about.insert("page".to_owned(), json!(number));
+    }
+    if let Some(total) = total {
+        about.insert("total".to_owned(), json!(total));
+    }
+    let _ = write!(body, "],\"page\":{}}}", Value::Object(about));
+    body
 }
 
 /// The cursor behind a row: from the row itself, or from beside it where its columns were picked.
@@ -206,4 +224,8 @@ fn total(statements: &mut dyn Statements, name: &str, text: &str, parameters: cr
 /// The fields of a page, for the document.
 pub(super) fn page_field_names(fields: &[Field]) -> Vec<&str> {
     fields.iter().filter(|field| field.is_shown()).map(|field| &*field.name).collect()
+}
+
+fn malformed(message: String) -> Error {
+    Error::new(Code::MalformedRequest, message)
 }

@@ -6,6 +6,7 @@ mod rules;
 mod filter;
 mod cursor;
 mod list;
+mod search;
 mod one;
 mod bulk;
 mod expand;
@@ -23,9 +24,18 @@ use crate::sql::Query;
 
 pub use expand::Expansion;
 pub use rules::{Rule, explain};
+pub use search::Search;
 
 /// Makes a body fit for its statement: hashes a password, fills in the caller. Runs before a connection is taken.
 pub type Prepare = Box<dyn Fn(&Call<'_, '_>, Mode, &mut Map<String, Value>) -> Result<()> + Send + Sync>;
+
+/// A filter that is no column: a word of the query string, and what it means.
+pub struct Word {
+    pub name: &'static str,
+    pub help: &'static str,
+    /// A condition on the row `t`, with `{value}` where the text stands that was given.
+    pub condition: &'static str,
+}
 
 /// A table and how it is served.
 pub struct Resource {
@@ -40,6 +50,10 @@ pub struct Resource {
     pub fields: Vec<Field>,
     /// Fields by which lists are filtered, beside the common ones.
     pub filters: &'static [&'static str],
+    /// Filters that are no fields.
+    pub words: &'static [Word],
+    /// How `q` finds rows, the best first.
+    pub search: Option<Search>,
     /// Fields by which lists are sorted, beside `id`, `created_at` and `updated_at`. They are never null.
     pub sorts: &'static [&'static str],
     /// Texts with an index on `ops.trigrams` of them, which serves `__contains`.
@@ -86,6 +100,8 @@ impl Resource {
             singular,
             fields: Vec::new(),
             filters: &[],
+            words: &[],
+            search: None,
             sorts: &[],
             searched: &[],
             select,

@@ -38,7 +38,7 @@ impl Engine {
     }
 
     pub(super) fn create(&self, call: &mut Call<'_, '_>) -> Result<Reply> {
-        refuse_parameters(call)?;
+        call.refuse_parameters()?;
         let body = self.prepared(call, Mode::Create)?;
         let actor = call.actor();
         let name = self.resource.insert.map_or("", |query| query.name);
@@ -60,7 +60,7 @@ impl Engine {
     }
 
     fn update(&self, call: &mut Call<'_, '_>, mode: Mode) -> Result<Reply> {
-        refuse_parameters(call)?;
+        call.refuse_parameters()?;
         let (id, version) = (call.id()?, self.demanded_version(call)?);
         let body = self.prepared(call, mode)?;
         let actor = call.actor();
@@ -74,7 +74,7 @@ impl Engine {
     }
 
     pub(super) fn delete(&self, call: &mut Call<'_, '_>) -> Result<Reply> {
-        refuse_parameters(call)?;
+        call.refuse_parameters()?;
         let (id, version) = (call.id()?, self.demanded_version(call)?);
         let actor = call.actor();
         call.write(Many::No, |statements| {
@@ -162,14 +162,6 @@ impl Engine {
 
     pub(super) fn explain(&self, error: Error) -> Error {
         explain(error, self.resource.table, self.resource.rules)
-    }
-}
-
-/// Filters on one row would be a mistake that nobody notices.
-fn refuse_parameters(call: &Call<'_, '_>) -> Result<()> {
-    match call.query.iter().next() {
-        None => Ok(()),
-        Some((name, _)) => Err(Error::new(Code::MalformedRequest, format!("{name} is not known here"))),
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::Engine;
 use super::filter::VALUES_MAX;
 use super::list::{LIMIT_DEFAULT, LIMIT_MAX, OFFSET_MAX, SORT_DEFAULT, page_field_names};
+use super::search::WORDS_MAX;
 use crate::fields::{Field, Kind, value_schema};
 use crate::http::Parameter;
 
@@ -46,12 +47,17 @@ impl Engine {
             ),
         ];
         parameters.extend(self.expand_parameter());
+        if self.resource.search.is_some() {
+            let help = "Words to look for; the best are first. Not together with `sort`.";
+            parameters.push(parameter("q", help, json!({ "type": "string", "minLength": 1, "maxLength": WORDS_MAX })));
+        }
         parameters.extend(self.filter_parameters());
         parameters
     }
 
     pub(super) fn filter_parameters(&self) -> Vec<Parameter> {
-        self.filter_names().filter_map(|name| self.field(name)).flat_map(filters).collect()
+        let words = self.resource.words.iter().map(|word| parameter(word.name, word.help, json!({ "type": "string" })));
+        self.filter_names().filter_map(|name| self.field(name)).flat_map(filters).chain(words).collect()
     }
 }
 

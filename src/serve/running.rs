@@ -1,6 +1,7 @@
 //! A server that runs: its pools, its threads, and what it listens to.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ use crate::entities::Entities;
 use crate::error::{Error, Result};
 use crate::gateway::webhooks::{self, Deliverer};
 use crate::gateway::{self, Gateway};
-use crate::http::{Cors, Exchange, Observer, Rates, Service, ServiceOptions};
+use crate::http::{Cors, Exchange, Memory, Observer, Rates, Service, ServiceOptions};
 use crate::identity;
 use crate::migrate::Source;
 use crate::telemetry::{Recorder, RecorderOptions};
@@ -25,6 +26,8 @@ const THREADS_MIN: u32 = 16;
 /// Threads that answer requests which have waited: more than one, so that a client that is slow to take its answer keeps
 /// nobody else from theirs.
 const ATTENDANTS: u32 = 4;
+/// How often what is remembered is written to the disk, if it has changed.
+const SAVE_EVERY: Duration = Duration::from_secs(5);
 
 /// A server, until it is stopped.
 pub struct Running {
@@ -46,7 +49,10 @@ impl Running {
         let domains = Arc::new(Domains::new(config, &database, Entities::configured(config)?)?);
         let recorder = start_recorder(config, &database)?;
         let deliverer = Arc::new(Deliverer::start(domains.webhooks.clone(), database.clone())?);
+        let folder = config.path("MAINSTAY_DATA").unwrap_or(Path::new("var")).to_owned();
+        let memory = Arc::new(Memory::load(&folder));
         let service = Arc::new(Service::new(ServiceOptions {
+            memory: memory.clone(),
             endpoints: endpoints(config, &domains, recorder.as_ref(), Some(&deliverer)),
             admission: identity::admission(&domains.identity),
             rates: Rates { general: config.integer("RATE_LIMIT"), login: config.integer("RATE_LIMIT_LOGIN") },
@@ -59,8 +65,9 @@ impl Running {
             database: database.clone(),
         })?);
         let dialer = Dialer::new(address, "mainstay/listen", &[], config.duration("DB_CONNECT_TIMEOUT"))?;
-        let (hearing, delivering) = (domains.clone(), deliverer.clone());
-        let listener = Listener::start(dialer, CHANNELS, move |heard| hear(heard, &hearing, &delivering))?;
+        let (hearing, delivering, remembering) = (domains.clone(), deliverer.clone(), memory.clone());
+        let listener =
+            Listener::start(dialer, CHANNELS, move |heard| hear(heard, &hearing, &delivering, &remembering))?;
         let server = Arc::new(listen(config)?);
         let mut threads = start_threads(config, &database, &server, &service)?;
         let serving = threads.len();
@@ -79,6 +86,7 @@ impl Running {
             }
         };
         threads.push(spawn("background", prepare_and_work)?);
+        threads.push(start_memory(&domains, memory, folder)?);
         Ok(Running { server, service, domains, threads, listener, recorder, deliverer })
     }
 
@@ -121,17 +129,32 @@ impl Running {
 const CHANNELS: &[&str] = &[identity::CHANNEL, gateway::CHANNEL, webhooks::CHANNEL];
 
 /// Tells what the database says to whom it concerns.
-fn hear(heard: Heard<'_>, domains: &Domains, deliverer: &Deliverer) {
+fn hear(heard: Heard<'_>, domains: &Domains, deliverer: &Deliverer, memory: &Memory) {
     match heard {
         Heard::Said { channel: gateway::CHANNEL, .. } => domains.gateway.hear(heard),
         Heard::Said { channel: webhooks::CHANNEL, .. } => deliverer.hear(heard),
-        Heard::Said { .. } => domains.identity.hear(heard),
+        Heard::Said { .. } => {
+            domains.identity.hear(heard);
+            memory.hear(heard);
+        }
         Heard::Listening | Heard::Lost => {
             domains.identity.hear(heard);
+            memory.hear(heard);
             domains.gateway.hear(heard);
             deliverer.hear(heard);
         }
     }
+}
+
+/// The thread that writes to the disk what is answered while the database is away; a last time at the end.
+fn start_memory(domains: &Arc<Domains>, memory: Arc<Memory>, folder: PathBuf) -> Result<JoinHandle<()>> {
+    let domains = domains.clone();
+    spawn("memory", move || {
+        while !domains.health.wait_for_stop(SAVE_EVERY) {
+            memory.save(&folder);
+        }
+        memory.save(&folder);
+    })
 }
 
 /// The thread that keeps the routes in memory right, and those that answer who has waited for a change.

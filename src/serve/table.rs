@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::config::{Address, Config, Variables};
 use crate::db::Database;
+use crate::devx;
 use crate::entities::{self, Entities};
 use crate::error::{Error, Result};
 use crate::gateway::webhooks::{self, Deliverer, Webhooks};
@@ -14,6 +15,7 @@ use crate::identity::{self, Identity};
 use crate::jobs::{Job, Jobs};
 use crate::ops::{self, Counts, Health};
 use crate::telemetry::{self, Recorder};
+use crate::templates;
 
 /// What the domains keep while the server runs.
 pub struct Domains {
@@ -59,6 +61,8 @@ pub fn endpoints(
     endpoints.extend(telemetry::endpoints());
     endpoints.extend(gateway::endpoints(&domains.gateway));
     endpoints.extend(webhooks::endpoints(&domains.webhooks));
+    endpoints.extend(templates::endpoints());
+    endpoints.extend(devx::endpoints());
     endpoints.extend(domains.entities.endpoints());
     endpoints.push(batch::endpoint());
     endpoints
@@ -87,6 +91,8 @@ fn jobs(config: &Config, health: &Arc<Health>, entities: &Entities) -> Vec<Job> 
     jobs.extend(identity::jobs());
     jobs.extend(telemetry::jobs(config));
     jobs.extend(webhooks::jobs(config));
+    jobs.extend(templates::jobs());
+    jobs.extend(devx::jobs());
     jobs.extend(entities::jobs(entities));
     jobs
 }

@@ -102,7 +102,11 @@ fn whoever_is_logged_in_may_all_that_the_role_may() {
 #[test]
 fn without_credentials_there_is_only_what_is_meant_for_everybody() {
     // In development what tells of the database is open, too.
-    let production = [("APP_ENV", "production"), ("JWT_SECRET", "0f1e2d3c4b5a69788796a5b4c3d2e1f0")];
+    let production = [
+        ("APP_ENV", "production"),
+        ("JWT_SECRET", "0f1e2d3c4b5a69788796a5b4c3d2e1f0"),
+        ("ENCRYPTION_KEY", "2f1e0d3c4b5a69788796a5b4c3d2e1f9"),
+    ];
     let app = App::start_with(&production);
     let endpoints = app.running().service().router().endpoints();
     assert_eq!(names(endpoints, Access::Public), PUBLIC);

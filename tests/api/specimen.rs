@@ -87,6 +87,7 @@ impl Specimens {
             unreachable!("there is no such column")
         }));
         let service = Service::new(ServiceOptions {
+            memory: Default::default(),
             database: pools,
             endpoints,
             admission: Box::new(move |_| Ok(caller.clone())),

@@ -7,6 +7,7 @@ mod snapshot;
 mod waiting;
 mod matching;
 mod exports;
+mod configurations;
 
 use serde_json::{Value, json};
 

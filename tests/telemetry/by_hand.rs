@@ -192,8 +192,7 @@ fn a_table_is_audited_with_the_columns_that_it_has_by_now() {
     let mut client = database.client();
     client
         .batch_execute(
-            "CREATE SCHEMA app;
-             CREATE TABLE app.things (id uuid PRIMARY KEY, secret text, actor text, skipped text, name text);
+            "             CREATE TABLE app.things (id uuid PRIMARY KEY, secret text, actor text, skipped text, name text);
              SELECT telemetry.audit('app.things', secret => '{secret}', noise => '{skipped}');
              INSERT INTO app.things VALUES (gen_random_uuid(), 's', 'a', 'n', 'x');
              ALTER TABLE app.things ADD COLUMN extra int DEFAULT 7, DROP COLUMN actor;

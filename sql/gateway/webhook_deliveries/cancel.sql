@@ -13,7 +13,7 @@ RETURNING
     d.id,
     d.event_id,
     d.webhook_id,
-    e.type AS event_type,
+    d.event_type,
     d.status,
     d.attempt,
     d.next_attempt_at,

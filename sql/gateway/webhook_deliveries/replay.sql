@@ -4,6 +4,7 @@
 WITH wanted AS MATERIALIZED (
     SELECT
         e.id,
+        e.type,
         e.created_at
     FROM ops.actor($1),
         gateway.webhooks AS w
@@ -23,11 +24,13 @@ made AS (
     INSERT INTO gateway.webhook_deliveries AS d (
         event_id,
         event_created_at,
+        event_type,
         webhook_id
     )
     SELECT
         wanted.id,
         wanted.created_at,
+        wanted.type,
         $2
     FROM wanted
     ON CONFLICT ON CONSTRAINT webhook_deliveries_webhook_and_event_are_unique DO UPDATE

@@ -30,6 +30,7 @@ delivery AS (
     INSERT INTO gateway.webhook_deliveries AS d (
         event_id,
         event_created_at,
+        event_type,
         webhook_id,
         status,
         attempt,
@@ -43,6 +44,7 @@ delivery AS (
     SELECT
         event.id,
         event.created_at,
+        event.type,
         w.id,
         result.status,
         1,
@@ -69,7 +71,7 @@ shown AS (
         delivery.id,
         delivery.event_id,
         delivery.webhook_id,
-        event.type AS event_type,
+        delivery.event_type,
         delivery.status,
         delivery.attempt,
         delivery.next_attempt_at,
@@ -79,8 +81,7 @@ shown AS (
         delivery.error,
         delivery.finished_at,
         delivery.created_at
-    FROM delivery,
-        event
+    FROM delivery
 )
 -- As JSON here: a statement that begins like this cannot be put into another.
 SELECT to_json(shown)::text AS object

@@ -54,15 +54,20 @@ impl Format {
         Format::ALL.into_iter().find(|format| format.name() == name)
     }
 
-    /// The type of the file.
+    /// The type of the file. Caddy's is JSON, and not that of the API.
     pub fn media_type(self) -> &'static str {
         match self {
-            Format::Nginx | Format::Haproxy => "text/plain; charset=utf-8",
-            Format::Caddy => "application/json",
-            Format::Traefik | Format::Envoy | Format::Kong => "application/yaml",
+            Format::Nginx | Format::Haproxy | Format::Caddy => TEXT,
+            Format::Traefik | Format::Envoy | Format::Kong => YAML,
         }
     }
 }
+
+/// The types of files.
+pub const TEXT: &str = "text/plain; charset=utf-8";
+pub const YAML: &str = "application/yaml";
+/// Where an exported gateway listens unless it is told otherwise.
+pub const PORT: u16 = 8000;
 
 /// Something that the format cannot say.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

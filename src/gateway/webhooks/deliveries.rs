@@ -20,7 +20,7 @@ fn resource() -> Resource {
         fields: vec![
             uuid("event_id").read_only().never_null().help("What has happened; receivers know it as webhook-id."),
             uuid("webhook_id").read_only().never_null().help("Who is told."),
-            text("event_type").read_only().help("The event's type; null when the event is not kept any more."),
+            text("event_type").read_only().never_null().help("The event's type."),
             choice("status", &["PENDING", "DELIVERING", "SUCCEEDED", "FAILED", "CANCELLED"])
                 .read_only()
                 .never_null()

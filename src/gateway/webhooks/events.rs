@@ -78,7 +78,7 @@ fn create(call: &mut Call<'_, '_>) -> Result<Reply> {
     }
     let (body, actor) = (Value::Object(body).to_string(), call.actor());
     call.write(Many::No, |statements| {
-        let row = statements.one(&sql!("gateway/webhook_events/insert"), &[&Json(&actor), &Json(&body)]);
+        let row = statements.one(&sql!("gateway/webhook_events/bring"), &[&Json(&actor), &Json(&body)]);
         let row = row.map_err(|error| explain(error, "gateway.webhook_events", RULES))?;
         let location = format!("/api/webhook-events/{}", row.get::<_, Uuid>(1));
         Ok(Reply::json(201, row.get::<_, &str>(0)).header("Location", location))

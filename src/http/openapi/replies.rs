@@ -37,6 +37,11 @@ pub(super) fn replies(endpoint: &Endpoint, endpoints: &[Endpoint]) -> Map<String
         if let Some(error) = errors::response_of(endpoint, *status) {
             other["content"]["application/problem+json"] = error["content"]["application/problem+json"].clone();
         }
+        // The same status with another type of body is the same reply.
+        if let (true, Value::Object(content)) = (*status == endpoint.status, &other["content"]) {
+            content.iter().for_each(|(kind, shape)| replies[&status.to_string()]["content"][kind] = shape.clone());
+            continue;
+        }
         replies.insert(status.to_string(), other);
     }
     replies
@@ -52,6 +57,9 @@ fn reply(endpoint: &Endpoint, status: u16, output: &Output, schema: Value) -> Va
     let shows_version = status == 201 || endpoint.has_version;
     if status == 304 || (shows_version && has_version) {
         names.push("ETag");
+    }
+    if endpoint.is_remembered && status == endpoint.status {
+        names.extend(["X-Data-Source", "Age"]);
     }
     if endpoint.is_write {
         names.push("Preference-Applied");
@@ -108,6 +116,8 @@ pub(super) fn headers() -> Value {
         "X-Request-Id": header(true, "What the log calls the request: the client's own X-Request-Id if it was a sane one."),
         "ETag": header(true, "The version of the row, for If-Match and If-None-Match."),
         "Location": header(true, "Where the new row is."),
+        "X-Data-Source": header(false, "`memory` while the database is away: this is what it said last."),
+        "Age": header(false, "How many seconds ago that was."),
         "Preference-Applied": header(false, "`tx=rollback` if nothing of this is kept."),
         "Idempotency-Replayed": header(false, "`true` if this reply was given before."),
     })

@@ -33,7 +33,7 @@ fn no_format_and_no_port_are_refused_with_those_that_there_are() {
     let setting = Setting::new();
     for (words, hint) in [
         (&["--format", "apache"][..], "there are nginx, haproxy, caddy, traefik, envoy, kong"),
-        (&[], "--format says for which gateway"),
+        (&["--format", "nginx", "--tags", "a"], "--tags is for mainstay's own format"),
         (&["--format", "nginx", "--port", "0"], "--port must be a port"),
         (&["--format", "nginx", "--port", "70000"], "--port must be a port"),
     ] {
@@ -42,5 +42,23 @@ fn no_format_and_no_port_are_refused_with_those_that_there_are() {
     }
     for format in ALL {
         assert_eq!(setting.export(&["--format", format]).code(), 0, "{format} without a route");
+    }
+}
+
+#[test]
+fn the_snapshot_answers_the_same_file_in_any_format_and_knows_who_has_it_already() {
+    let setting = Setting::new();
+    setting.route("one", "/one/*", json!({ "auth": { "type": "basic" }, "timeout": 70 }));
+    let client = &setting.user.client;
+    for format in ALL {
+        let path = format!("/api/routes/snapshot?format={format}&port=9000");
+        let answer = client.get(&path).expect(200);
+        assert_eq!(answer.text(), setting.export(&["--format", format, "--port", "9000"]).text());
+        let notes = setting.notes(format).len().to_string();
+        assert_eq!(answer.header("X-Not-Expressed"), Some(&*notes));
+        client.with("If-None-Match", answer.header("ETag").unwrap()).get(&path).expect(304);
+    }
+    for query in ["format=apache", "format=", "format=nginx&port=0", "format=nginx&port=x"] {
+        client.get(&format!("/api/routes/snapshot?{query}")).refuse(400, "MALFORMED_REQUEST");
     }
 }

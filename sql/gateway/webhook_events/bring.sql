@@ -54,11 +54,13 @@ deliveries AS (
     INSERT INTO gateway.webhook_deliveries (
         event_id,
         event_created_at,
+        event_type,
         webhook_id
     )
     SELECT
         event.id,
         event.created_at,
+        event.type,
         wanting.id
     FROM event,
         wanting
@@ -67,5 +69,5 @@ deliveries AS (
 SELECT
     to_json(event)::text AS object,
     event.id,
-    CASE WHEN event.deliveries > 0 THEN pg_notify('mainstay_deliveries', '') END
+    CASE WHEN event.deliveries > 0 THEN pg_notify('mainstay_deliveries', '') END AS notified
 FROM event

@@ -1,0 +1,49 @@
+-- A new generation, made by $1.
+INSERT INTO devx.generation_history (
+    user_id,
+    template_id,
+    project_id,
+    service_id,
+    generation_type,
+    template_version,
+    template_checksum,
+    input_params,
+    attempts_max
+)
+SELECT
+    new.user_id,
+    new.template_id,
+    new.project_id,
+    new.service_id,
+    new.generation_type,
+    new.template_version,
+    new.template_checksum,
+    new.input_params,
+    new.attempts_max
+FROM ops.actor($1),
+    jsonb_populate_record(NULL::devx.generation_history, $2) AS new
+RETURNING
+    id,
+    user_id,
+    template_id,
+    project_id,
+    service_id,
+    generation_type,
+    template_version,
+    template_checksum,
+    input_params,
+    output_files,
+    generation_status,
+    error_message,
+    execution_time_ms,
+    attempts,
+    attempts_max,
+    due_at,
+    lease_until,
+    lease_holder,
+    fence,
+    started_at,
+    completed_at,
+    version,
+    created_at,
+    updated_at

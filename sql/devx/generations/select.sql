@@ -1,0 +1,27 @@
+-- All generations.
+SELECT
+    g.id,
+    g.user_id,
+    g.template_id,
+    g.project_id,
+    g.service_id,
+    g.generation_type,
+    g.template_version,
+    g.template_checksum,
+    g.input_params,
+    g.output_files,
+    g.generation_status,
+    g.error_message,
+    g.execution_time_ms,
+    g.attempts,
+    g.attempts_max,
+    g.due_at,
+    g.lease_until,
+    g.lease_holder,
+    g.fence,
+    g.started_at,
+    g.completed_at,
+    g.version,
+    g.created_at,
+    g.updated_at
+FROM devx.generation_history AS g

@@ -1,0 +1,2 @@
+-- From here on, constraints that can wait do.
+SET CONSTRAINTS ALL DEFERRED

@@ -1,0 +1,2 @@
+-- Constraints that have waited are checked.
+SET CONSTRAINTS ALL IMMEDIATE

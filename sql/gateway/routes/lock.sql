@@ -1,0 +1,2 @@
+-- Until the transaction ends, others read routes and do not change them.
+LOCK TABLE gateway.routes IN SHARE ROW EXCLUSIVE MODE

@@ -1,0 +1,51 @@
+-- A new template, made by $1.
+INSERT INTO templates.templates (
+    name,
+    slug,
+    description,
+    category_id,
+    technologies,
+    tags,
+    repository_url,
+    template_version,
+    parameters,
+    files,
+    author_id
+)
+SELECT
+    new.name,
+    new.slug,
+    new.description,
+    new.category_id,
+    new.technologies,
+    new.tags,
+    new.repository_url,
+    new.template_version,
+    new.parameters,
+    new.files,
+    new.author_id
+FROM ops.actor($1),
+    jsonb_populate_record(NULL::templates.templates, $2) AS new
+RETURNING
+    id,
+    name,
+    slug,
+    description,
+    category_id,
+    technologies,
+    tags,
+    repository_url,
+    template_version,
+    parameters,
+    files,
+    status,
+    author_id,
+    published_version,
+    published_at,
+    deprecated_at,
+    deprecation,
+    successor_id,
+    downloads,
+    version,
+    created_at,
+    updated_at

@@ -1,0 +1,26 @@
+-- All templates, with the words that a search finds them by.
+SELECT
+    t.id,
+    t.name,
+    t.slug,
+    t.description,
+    t.category_id,
+    t.technologies,
+    t.tags,
+    t.repository_url,
+    t.template_version,
+    t.parameters,
+    t.files,
+    t.status,
+    t.author_id,
+    t.published_version,
+    t.published_at,
+    t.deprecated_at,
+    t.deprecation,
+    t.successor_id,
+    t.downloads,
+    t.version,
+    t.created_at,
+    t.updated_at,
+    t.search
+FROM templates.templates AS t
