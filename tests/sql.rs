@@ -12,13 +12,16 @@ use crate::identity_schema::migrated;
 const READING_SECRETS: [&str; 2] = ["identity/users/login.sql", "identity/users/password.sql"];
 
 /// Statements that write what nobody asked for: what is old is removed, the use of a key is noted, a hash is brought up to
-/// date, a reply is kept, a delivery is made, a secret is sealed again, a service is looked at.
-const WRITING_WITHOUT_ACTOR: [&str; 27] = [
+/// date, a reply is kept, a delivery is made, a secret is sealed again, a service is looked at, a declaration is noted when
+/// its table is made.
+const WRITING_WITHOUT_ACTOR: [&str; 29] = [
     "devx/activity/clean.sql",
     "devx/generations/give_up.sql",
     "devx/health_checks/clean.sql",
     "devx/health_checks/due.sql",
     "devx/health_checks/write.sql",
+    "entities/definitions/forget.sql",
+    "entities/definitions/write.sql",
     "gateway/webhook_deliveries/claim.sql",
     "gateway/webhook_deliveries/clean.sql",
     "gateway/webhook_deliveries/complete.sql",

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::{Arguments, Result, configuration, print, print_json};
-use crate::config::settings::{Fallback, all};
+use crate::config::Fallback;
+use crate::config::settings::all;
 use crate::config::{SETTINGS, Setting};
 
 #[derive(Serialize)]

@@ -5,6 +5,7 @@
 mod address;
 mod env_file;
 mod networks;
+mod setting;
 pub mod settings;
 mod value;
 
@@ -16,7 +17,8 @@ use std::time::Duration;
 
 pub use address::{Address, Security};
 pub use networks::Networks;
-pub use settings::{SETTINGS, Setting};
+pub use setting::{Fallback, Setting};
+pub use settings::SETTINGS;
 pub use value::{Kind, SECRET_BYTES_MIN, Value, show_duration, show_time};
 
 /// Where a value came from.
@@ -108,8 +110,8 @@ impl Effective {
             Some(Value::Integer(number)) => number.to_string(),
             Some(Value::Duration(duration)) => show_duration(*duration),
             None => match self.setting.default {
-                settings::Fallback::Value(text) => text.to_owned(),
-                settings::Fallback::Words(words) => format!("({words})"),
+                Fallback::Value(text) => text.to_owned(),
+                Fallback::Words(words) => format!("({words})"),
             },
         }
     }
@@ -248,8 +250,8 @@ impl Config {
 
 fn default(setting: &Setting) -> Option<Value> {
     match setting.default {
-        settings::Fallback::Value(text) => setting.kind.parse(text).ok(),
-        settings::Fallback::Words(_) => None,
+        Fallback::Value(text) => setting.kind.parse(text).ok(),
+        Fallback::Words(_) => None,
     }
 }
 

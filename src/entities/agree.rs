@@ -7,8 +7,8 @@ use super::declaration::{Check, Column, Condition, Entity, Index, Operand, Targe
 use super::faults::Fault;
 use super::lines::Lines;
 
-/// Names of columns that every table or some have, and words of the query string.
-pub(super) const RESERVED: [&str; 16] = [
+/// Names of columns that every table or some have.
+const RESERVED: [&str; 9] = [
     "id",
     "version",
     "created_at",
@@ -18,14 +18,9 @@ pub(super) const RESERVED: [&str; 16] = [
     "deleted_at",
     "deleted_by",
     "business_id",
-    "limit",
-    "cursor",
-    "page",
-    "total",
-    "sort",
-    "fields",
-    "expand",
 ];
+/// Words of the query string, which no filter can have.
+const WORDS: [&str; 7] = ["limit", "cursor", "page", "total", "sort", "fields", "expand"];
 
 /// An entity and where its parts stand.
 pub(super) struct Declared {
@@ -91,6 +86,9 @@ impl Looker<'_> {
         }
         if RESERVED.contains(&name) {
             self.fault(path, name, "is a name that mainstay uses itself");
+        }
+        if WORDS.contains(&name) && (field.is_filter || field.is_unique || field.is_searched) {
+            self.fault(path, name, "is a word of every query string, and so can be no filter");
         }
         if let Some(was) = field.was.as_deref().filter(|was| entity.field(was).is_some() || RESERVED.contains(was)) {
             self.fault(&format!("{path}.was"), &format!("{name}.was"), format!("names {was}, which is still there"));

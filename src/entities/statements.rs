@@ -131,7 +131,10 @@ pub(super) fn restore(entity: &Entity) -> Query {
 pub(super) fn column_check(field: &Column) -> Option<(&'static str, String)> {
     let name = quoted(&field.name);
     let number = |value: &str| format!("{}::{}", literal(value), type_of(field));
-    if field.is_secret || (field.is_array && !matches!(field.kind, Type::Enum(_))) {
+    if field.is_secret {
+        return Some(("is_sealed", format!("{name}::text ~ '^[0-9a-f]+(:[0-9a-f]*){{3}}$'")));
+    }
+    if field.is_array && !matches!(field.kind, Type::Enum(_)) {
         return None;
     }
     Some(match &field.kind {

@@ -58,7 +58,7 @@ fn what_lies_between_declarations_is_looked_at_once_each_can_be_read() {
     let orders = r#"{"name": "orders", "was": "items", "fields": [
   {"name": "customer_id", "type": "reference", "to": "nobody"},
   {"name": "customer", "type": "text"},
-  {"name": "deleted_at", "type": "timestamp"},
+  {"name": "deleted_at", "type": "timestamp"}, {"name": "total", "type": "integer", "unique": true},
   {"name": "tenant_id", "type": "reference", "to": "items"},
   {"name": "customer", "type": "text"}],
   "checks": [{"name": "c", "field": "customer", "operator": "<", "than": "tenant_id", "message": "no"}]
@@ -70,6 +70,7 @@ fn what_lies_between_declarations_is_looked_at_once_each_can_be_read() {
         "orders.json:2: customer_id.to names nobody, which is not declared; there are items, orders, identity.users",
         "orders.json:2: customer_id would be expanded as customer, which is another field",
         "orders.json:4: deleted_at is a name that mainstay uses itself",
+        "orders.json:4: total is a word of every query string, and so can be no filter",
         "orders.json:5: tenant_id.to names items, whose rows belong to businesses",
         "orders.json:6: customer is there twice",
         "orders.json:7: checks[0] compares customer with tenant_id, which is of another type",
