@@ -95,7 +95,7 @@ fn the_seed_is_planted_once_and_never_in_production() {
     let (first, second) = (lines(on(&database, &["seed"])), lines(on(&database, &["seed"])));
     assert!(first.iter().all(|line| line.contains(" made ")), "{first:?}");
     assert!(second.iter().all(|line| line.contains(" was there already: ")), "{second:?}");
-    assert_eq!((first.len(), second.len()), (4, 4), "an administrator, two routes and a webhook");
+    assert_eq!((first.len(), second.len()), (5, 5), "an administrator, two routes, a webhook and the catalogue");
     let variables = [("DATABASE_URL", database.pairs()), ("APP_ENV", "production".to_owned())];
     let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
     let run = mainstay(&["seed"], &variables);

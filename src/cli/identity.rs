@@ -179,8 +179,8 @@ pub(super) fn seed(arguments: &Arguments) -> Result<ExitCode> {
         let user = what(first::seed(config, session)?);
         let webhook = what(webhooks::seed(config, session)?);
         let templates = match crate::templates::seed(session)? {
-            0 => "was there already".to_owned(),
-            count => format!("made: {count} categories, technologies and templates"),
+            0 => "was there already: categories, technologies and templates".to_owned(),
+            count => format!("made {count} categories, technologies and templates"),
         };
         let (name, url) = (webhooks::SEED_NAME, webhooks::SEED_URL);
         let mut text = format!("administrator {user} {email}, with the password {password}\n");

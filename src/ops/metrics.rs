@@ -13,12 +13,15 @@ use crate::telemetry::Recorder;
 
 const KIND: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// Writes what a domain has counted.
+pub type Writer = Box<dyn Fn(&mut Text) + Send + Sync>;
+
 /// What others have counted, beside requests and the database.
 pub struct Counts {
     pub jobs: Arc<Jobs>,
     pub recorder: Option<Arc<Recorder>>,
     /// What other domains write.
-    pub others: Vec<Box<dyn Fn(&mut Text) + Send + Sync>>,
+    pub others: Vec<Writer>,
 }
 
 pub(super) fn endpoint(health: &Arc<Health>, counts: Counts, access: Access) -> Endpoint {

@@ -48,13 +48,13 @@ impl Conditions {
 impl Engine {
     /// The conditions of all filters in a query string.
     pub(super) fn conditions(&self, query: &Query<'_>) -> Result<Conditions> {
-        self.conditions_beside("", query)
+        self.conditions_beside(None, query)
     }
 
     /// The same without one parameter, which is something else.
-    pub(super) fn conditions_beside(&self, other: &str, query: &Query<'_>) -> Result<Conditions> {
+    pub(super) fn conditions_beside(&self, other: Option<&str>, query: &Query<'_>) -> Result<Conditions> {
         let mut conditions = Conditions::default();
-        let is_filter = |name: &&str| !RESERVED.contains(name) && !self.is_expand(name) && *name != other;
+        let is_filter = |name: &&str| !RESERVED.contains(name) && !self.is_expand(name) && Some(*name) != other;
         for (name, value) in query.iter().filter(|(name, _)| is_filter(name)) {
             self.condition(name, value, &mut conditions)?;
         }

@@ -65,7 +65,7 @@ impl Engine {
         // A cursor is of one search, and no other.
         let order = format!("score of {words}");
         let page = self.page_of(query, &order, "score")?;
-        let mut conditions = self.conditions_beside("q", query)?;
+        let mut conditions = self.conditions_beside(Some("q"), query)?;
         let value = conditions.parameter(words.trim().to_owned());
         let wanted = Wanted { search, filters: conditions.sql.clone(), value };
         let count = page.wants_total.then(|| wanted.count());

@@ -5,6 +5,7 @@
 
 mod categories;
 mod technologies;
+#[allow(clippy::module_inception)] // the table has the name of its schema
 mod templates;
 mod publishing;
 mod template_versions;

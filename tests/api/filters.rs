@@ -128,7 +128,8 @@ fn what_is_no_filter_is_named_with_what_there_is() {
         "cursor__null=true",
     ] {
         let filter = filter.replace('"', "%22");
-        let answer = zoo.client.get(&format!("/api/specimens?{filter}")).refuse(400, "MALFORMED_REQUEST");
+        let answer = zoo.client.get(&format!("/api/specimens?{filter}"));
+        assert_eq!((answer.status, answer.code().as_str()), (400, "MALFORMED_REQUEST"), "{filter}");
         if !filter.contains("%00") {
             let detail = answer.json()["detail"].to_string();
             assert!(

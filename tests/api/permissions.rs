@@ -20,8 +20,9 @@ const PUBLIC: [&str; 6] = [
 ];
 
 /// Endpoints of the API that everybody who is admitted may call.
-const SIGNED_IN: [&str; 5] = [
+const SIGNED_IN: [&str; 6] = [
     "GET /api/auth/me",
+    "GET /api/entities",
     "POST /api/auth/logout",
     "POST /api/auth/logout-all",
     "POST /api/auth/password",
@@ -133,7 +134,9 @@ fn the_table_of_endpoints_is_consistent() {
         assert!(!endpoint.summary.is_empty() && !endpoint.summary.ends_with('.'), "{endpoint:?}");
         if let Some(permission) = endpoint.permission().filter(|permission| permission.name != "admin") {
             let (verb, collection) = permission.name.split_once(':').unwrap();
-            assert_eq!(verb, if reads { "read" } else { "write" }, "{endpoint:?}");
+            // Some questions are too long for a path.
+            let is_right = if verb == "read" { !endpoint.is_write } else { verb == "write" && !reads };
+            assert!(is_right, "{endpoint:?}");
             assert!(collection == endpoint.collection() || !endpoint.path.starts_with("/api/"), "{endpoint:?}");
         }
         let answers = [200, 201, 202, 204];
