@@ -140,7 +140,7 @@ impl Form {
     pub const WORD: Form =
         Form { format: None, pattern: Some("^[a-z][a-z0-9_-]*$"), expected: "a lower-case word", check: is_word };
 
-    /// A URL of any kind: https://git.example.org/a, or ssh://git@example.org/a.
+    /// A URL of any kind: <https://git.example.org/a>, or <ssh://git@example.org/a>.
     pub const URL: Form = Form {
         format: None,
         pattern: Some(r"^[a-z][a-z0-9+.-]*://[^\s\u0000-\u001f\u007f-\u009f]+$"),
@@ -156,7 +156,7 @@ impl Form {
         check: |text| is_url(text, |scheme| matches!(scheme, "http" | "https")),
     };
 
-    /// A semantic version, as https://semver.org has it, without build metadata.
+    /// A semantic version, as <https://semver.org> has it, without build metadata.
     pub const VERSION: Form = Form {
         format: None,
         pattern: Some(r"^(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})(-[0-9A-Za-z.-]{1,64})?$"),
