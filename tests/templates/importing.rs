@@ -168,7 +168,7 @@ fn yaml_that_grows_when_it_is_read_is_refused_quickly() {
 fn the_seed_has_a_small_catalogue_and_makes_it_once() {
     let app = App::start();
     let first = run(&app, &["seed"]);
-    assert!(first.text().contains("catalogue made: 12 categories, technologies and templates"), "{}", first.text());
+    assert!(first.text().contains("catalogue made 12 categories, technologies and templates"), "{}", first.text());
     assert!(run(&app, &["seed"]).text().contains("catalogue was there already"));
     let user = app.user().client;
     assert_eq!(names(&user, "/api/templates?q=react&status=PUBLISHED"), ["React app"]);
