@@ -6,6 +6,7 @@
 pub mod arguments;
 pub mod cluster;
 pub mod figures;
+pub mod served;
 pub mod statements;
 
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;

@@ -5,13 +5,13 @@
 //! server; never judges. Needs wrk and pgbench.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use bench::arguments::Arguments;
 use bench::cluster::Cluster;
 use bench::figures::{median, progress, ratio};
+use bench::served::Served;
 use bench::{Result, statements};
 
 const DATABASE: &str = "bench_api";
@@ -19,6 +19,8 @@ const ROWS: u32 = 10_000;
 const CONNECTIONS: [u32; 3] = [1, 16, 64];
 /// Connections to the database, of everybody who has a pool.
 const POOL: &str = "16";
+const SETTINGS: [(&str, &str); 3] =
+    [("DB_POOL_MAX", POOL), ("DB_POOL_READONLY_MAX", POOL), ("ACCESS_LOG_TABLE", "false")];
 
 /// What is asked for.
 struct Work {
@@ -65,74 +67,9 @@ fn plain(text: &str) -> String {
     lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// A server that is measured; killed when this is dropped.
-struct Served {
-    child: Child,
-    port: u16,
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Served {
-    fn mainstay(program: &Path, cluster: &Cluster) -> Result<Served> {
-        let mut command = Command::new(program);
-        command.arg("serve").env("DATABASE_URL", cluster.pairs(DATABASE)).env("PORT", "0").env("RATE_LIMIT", "0");
-        command.env("DB_POOL_MAX", POOL).env("DB_POOL_READONLY_MAX", POOL);
-        command
-            .env("LOG_ACCESS", "false")
-            .env("ACCESS_LOG_TABLE", "false")
-            .env("MAINSTAY_DATA", cluster.folder().join("own"))
-            .stderr(Stdio::piped());
-        let mut child = command.spawn()?;
-        let mut lines = BufReader::new(child.stderr.take().ok_or("no log")?).lines();
-        let is_it = |line: &String| line.contains("listening on");
-        let line = lines.by_ref().map_while(std::result::Result::ok).find(is_it).ok_or("mainstay does not listen")?;
-        // Somebody must go on reading, or the server cannot go on logging.
-        std::thread::spawn(move || lines.for_each(drop));
-        let port = line.split("http://127.0.0.1:").nth(1).and_then(|rest| rest.split(' ').next()).ok_or("no port")?;
-        Ok(Served { port: port.parse()?, child })
-    }
-
-    fn axum(cluster: &Cluster, key: &str, user: &str) -> Result<Served> {
-        let program = std::env::current_exe()?.with_file_name("axum-api");
-        let mut command = Command::new(program);
-        command.arg(POOL).arg(cluster.folder()).arg(DATABASE).arg(key).arg(user).stdout(Stdio::piped());
-        let mut child = command.spawn()?;
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().ok_or("no output")?).read_line(&mut line)?;
-        Ok(Served { port: line.trim().parse()?, child })
-    }
-
-    /// Requests a second, by wrk.
-    fn rate(&self, script: &Path, connections: u32, seconds: u32) -> Result<f64> {
-        let threads = connections.min(2);
-        let output = Command::new("wrk")
-            .args([format!("-t{threads}"), format!("-c{connections}"), format!("-d{seconds}s")])
-            .arg("-s")
-            .arg(script)
-            .arg(format!("http://127.0.0.1:{}", self.port))
-            .output()
-            .map_err(|error| format!("wrk: {error}; `make setup` installs it"))?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        if let Some(line) = text.lines().find(|line| line.contains("Non-2xx") || line.contains("Socket errors")) {
-            return Err(format!("{}: {line}", script.display()).into());
-        }
-        let rate = text.lines().find_map(|line| line.strip_prefix("Requests/sec:"));
-        rate.and_then(|rate| rate.trim().parse().ok()).ok_or_else(|| format!("wrk told no rate: {text}").into())
-    }
-
-    /// Memory that it has, in MiB.
-    fn memory(&self) -> Result<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
-        let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
-        Ok(kib / 1024.0)
-    }
+fn axum(cluster: &Cluster, key: &str, user: &str) -> Result<Served> {
+    let program = std::env::current_exe()?.with_file_name("axum-api");
+    Served::other(Command::new(program).arg(POOL).arg(cluster.folder()).arg(DATABASE).arg(key).arg(user))
 }
 
 fn pgbench(cluster: &Cluster, script: &Path, clients: u32, seconds: u32) -> Result<f64> {
@@ -195,8 +132,8 @@ fn main() -> Result<()> {
         return Err(String::from_utf8_lossy(&migrated.stderr).into());
     }
     let (key, user) = prepare(&cluster)?;
-    let ours = Served::mainstay(&program, &cluster)?;
-    let theirs = Served::axum(&cluster, &key, &user)?;
+    let ours = Served::mainstay(&program, &cluster, DATABASE, &SETTINGS)?;
+    let theirs = axum(&cluster, &key, &user)?;
     println!(
         "requests a second on PostgreSQL {}, {rounds} alternating rounds of {seconds} s, medians\n",
         cluster.version()

@@ -7,15 +7,16 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use bench::Result;
 use bench::arguments::Arguments;
 use bench::cluster::Cluster;
 use bench::figures::progress;
+use bench::served::Served;
 
 const DATABASE: &str = "bench_catalogue";
+const SETTINGS: [(&str, &str); 2] = [("ACCESS_LOG_TABLE", "false"), ("DB_AUTO_MIGRATE", "true")];
 const CLIENTS: usize = 2;
 const ROWS: &str = "1000,100000,1000000";
 
@@ -65,42 +66,6 @@ const WORKS: [(&str, &str, &str, &str); 9] = [
     ("categories with counts", "GET", "/api/templates/categories", ""),
     ("claim", "POST", "/api/generations/claim", r#"{"worker":"bench","lease_seconds":3600}"#),
 ];
-
-/// The server; killed when this is dropped.
-struct Served {
-    child: Child,
-    port: u16,
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Served {
-    fn start(program: &Path, cluster: &Cluster) -> Result<Served> {
-        let mut command = Command::new(program);
-        command.arg("serve").env("DATABASE_URL", cluster.pairs(DATABASE)).env("PORT", "0").env("RATE_LIMIT", "0");
-        command.env("LOG_ACCESS", "false").env("ACCESS_LOG_TABLE", "false").env("DB_AUTO_MIGRATE", "true");
-        command.env("MAINSTAY_DATA", cluster.folder().join("own")).stderr(Stdio::piped());
-        let mut child = command.spawn()?;
-        let mut lines = BufReader::new(child.stderr.take().ok_or("no log")?).lines();
-        let mut port = None;
-        for line in lines.by_ref().map_while(std::result::Result::ok) {
-            if let Some((_, rest)) = line.split_once("listening on http://127.0.0.1:") {
-                port = rest.split(' ').next().and_then(|port| port.parse().ok());
-            }
-            if line.ends_with(": ready") {
-                break;
-            }
-        }
-        // Somebody must go on reading, or the server cannot go on logging.
-        std::thread::spawn(move || lines.for_each(drop));
-        Ok(Served { child, port: port.ok_or("mainstay does not listen")? })
-    }
-}
 
 /// A connection that is kept.
 struct Connection {
@@ -188,7 +153,7 @@ fn main() -> Result<()> {
     for rows in arguments.text("--rows").unwrap_or(ROWS).split(',') {
         let rows: u64 = rows.trim().parse()?;
         cluster.create(DATABASE)?;
-        let served = Served::start(Path::new(program), &cluster)?;
+        let served = Served::mainstay(Path::new(program), &cluster, DATABASE, &SETTINGS)?;
         let mut client = cluster.client(DATABASE)?;
         let user = "INSERT INTO identity.users (email, role, status) VALUES ('bench@example.org', 'ADMIN', 'ACTIVE') RETURNING id";
         let user: uuid::Uuid = client.query_one(user, &[])?.get(0);

@@ -4,14 +4,13 @@
 //! `bench-entities --mainstay PROGRAM [--rounds N] [--seconds N]`. Prints medians and ratios; never judges. Needs wrk.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
 
 use bench::Result;
 use bench::arguments::Arguments;
 use bench::cluster::Cluster;
 use bench::figures::{median, progress, ratio};
+use bench::served::Served;
 
 const DATABASE: &str = "bench_entities";
 const ROWS: u32 = 10_000;
@@ -40,55 +39,6 @@ const WORKS: [(&str, &str); 3] = [
          return wrk.format('POST', path, nil, '{\"key\":\"' .. run .. '-' .. count .. '\",\"value\":{\"a\":1}}') end",
     ),
 ];
-
-/// The server; killed when this is dropped.
-struct Served {
-    child: Child,
-    port: u16,
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Served {
-    fn start(program: &Path, cluster: &Cluster, folder: &Path) -> Result<Served> {
-        let mut command = Command::new(program);
-        command.arg("serve").env("DATABASE_URL", cluster.pairs(DATABASE)).env("PORT", "0").env("RATE_LIMIT", "0");
-        command.env("ENTITIES_PATH", folder).env("LOG_ACCESS", "false").env("ACCESS_LOG_TABLE", "false");
-        command.env("MAINSTAY_DATA", cluster.folder().join("own")).stderr(Stdio::piped());
-        let mut child = command.spawn()?;
-        let mut lines = BufReader::new(child.stderr.take().ok_or("no log")?).lines().map_while(std::result::Result::ok);
-        let mut port = None;
-        for line in lines.by_ref() {
-            let found = line.split("http://127.0.0.1:").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());
-            port = port.or(found);
-            if line.ends_with(": ready") {
-                break;
-            }
-        }
-        // Somebody must go on reading, or the server cannot go on logging.
-        std::thread::spawn(move || lines.for_each(drop));
-        Ok(Served { port: port.ok_or("mainstay does not listen")?, child })
-    }
-
-    /// Requests a second, by wrk.
-    fn rate(&self, script: &Path, connections: u32, seconds: u32) -> Result<f64> {
-        let mut command = Command::new("wrk");
-        command.args([format!("-t{}", connections.min(2)), format!("-c{connections}"), format!("-d{seconds}s")]);
-        command.arg("-s").arg(script).arg(format!("http://127.0.0.1:{}", self.port));
-        let output = command.output().map_err(|error| format!("wrk: {error}; `make setup` installs it"))?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        if let Some(line) = text.lines().find(|line| line.contains("Non-2xx") || line.contains("Socket errors")) {
-            return Err(format!("{}: {line}", script.display()).into());
-        }
-        let rate = text.lines().find_map(|line| line.strip_prefix("Requests/sec:"));
-        rate.and_then(|rate| rate.trim().parse().ok()).ok_or_else(|| format!("wrk told no rate: {text}").into())
-    }
-}
 
 /// Fills both tables with the same rows, and makes an administrator with a key.
 fn prepare(cluster: &Cluster) -> Result<String> {
@@ -132,9 +82,14 @@ fn main() -> Result<()> {
     let folder = cluster.folder().join("entities");
     fs::create_dir(&folder)?;
     fs::write(folder.join("knobs.json"), KNOBS)?;
-    let served = Served::start(&program, &cluster, &folder)?;
+    let path = folder.to_str().ok_or("a folder whose name is no text")?;
+    let settings = [("ENTITIES_PATH", path), ("ACCESS_LOG_TABLE", "false")];
+    let served = Served::mainstay(&program, &cluster, DATABASE, &settings)?;
     let key = prepare(&cluster)?;
-    println!("requests a second on PostgreSQL {}, {rounds} alternating rounds of {seconds} s, medians\n", cluster.version());
+    println!(
+        "requests a second on PostgreSQL {}, {rounds} alternating rounds of {seconds} s, medians\n",
+        cluster.version()
+    );
     println!("{:<8} {:>6} {:>10} {:>10}   the entity is", "work", "conns", "entity", "our own");
     for work in WORKS {
         let entity = lua(&cluster, &key, "/api/entities/knobs", work)?;
@@ -148,7 +103,11 @@ fn main() -> Result<()> {
             }
             progress("");
             let (mine, other) = (median(&declared), median(&built_in));
-            println!("{:<8} {connections:>6} {mine:>10.0} {other:>10.0}   {:.2} x", work.0, ratio(&declared, &built_in));
+            println!(
+                "{:<8} {connections:>6} {mine:>10.0} {other:>10.0}   {:.2} x",
+                work.0,
+                ratio(&declared, &built_in)
+            );
         }
     }
     Ok(())

@@ -6,8 +6,8 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -16,13 +16,15 @@ use std::time::{Duration, Instant};
 use bench::arguments::Arguments;
 use bench::cluster::Cluster;
 use bench::figures::{median, progress, ratio};
+use bench::served::Served;
 use bench::{Result, statements};
 use postgres::Client;
 
 const DATABASE: &str = "bench_webhooks";
 /// How many receivers there are at the same time, and how many deliveries each gets at once.
 const RECEIVERS: [usize; 3] = [1, 4, 16];
-const EACH: &str = "4";
+const SETTINGS: [(&str, &str); 3] =
+    [("WEBHOOK_ALLOW_HTTP", "true"), ("WEBHOOK_ALLOW_PRIVATE", "127.0.0.1"), ("WEBHOOK_IN_FLIGHT_EACH", "4")];
 const DELIVERY_MAX: Duration = Duration::from_secs(600);
 
 /// What is there when a write is made.
@@ -101,8 +103,10 @@ fn receive() -> Result<(SocketAddr, Arc<AtomicU64>)> {
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let count = counting.clone();
-            thread::spawn(move || while let Some(()) = answer(&stream) {
-                count.fetch_add(1, Ordering::Relaxed);
+            thread::spawn(move || {
+                while let Some(()) = answer(&stream) {
+                    count.fetch_add(1, Ordering::Relaxed);
+                }
             });
         }
     });
@@ -129,60 +133,6 @@ fn answer(stream: &TcpStream) -> Option<()> {
     writer.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").ok()
 }
 
-/// A server that delivers; killed when this is dropped.
-struct Served {
-    child: Child,
-    url: String,
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Served {
-    fn start(program: &Path, cluster: &Cluster) -> Result<Served> {
-        let mut command = Command::new(program);
-        command.arg("serve").env("DATABASE_URL", cluster.pairs(DATABASE)).env("PORT", "0").env("RATE_LIMIT", "0");
-        command.env("WEBHOOK_ALLOW_HTTP", "true").env("WEBHOOK_ALLOW_PRIVATE", "127.0.0.1");
-        command.env("WEBHOOK_IN_FLIGHT_EACH", EACH).env("MAINSTAY_DATA", cluster.folder().join("own"));
-        let mut child = command.env("LOG_ACCESS", "false").stderr(Stdio::piped()).spawn()?;
-        let mut lines = BufReader::new(child.stderr.take().ok_or("no log")?).lines();
-        let is_it = |line: &String| line.contains("listening on");
-        let line = lines.by_ref().map_while(std::result::Result::ok).find(is_it).ok_or("mainstay does not listen")?;
-        // Somebody must go on reading, or the server cannot go on logging.
-        thread::spawn(move || lines.for_each(drop));
-        let url = line.split("listening on ").nth(1).and_then(|rest| rest.split(' ').next()).ok_or("no address")?;
-        Ok(Served { url: url.to_owned(), child })
-    }
-
-    /// Makes a webhook, through the API, so that its secret is sealed.
-    fn make_webhook(&self, key: &str, name: usize, to: SocketAddr) -> Result<()> {
-        let body = format!(r#"{{"name":"receiver {name}","url":"http://{to}/","events":["bench.*"]}}"#);
-        let address = self.url.trim_start_matches("http://");
-        let until = Instant::now() + DELIVERY_MAX;
-        loop {
-            let mut stream = TcpStream::connect(address)?;
-            write!(
-                stream,
-                "POST /api/webhooks HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-API-Key: {key}\r\n\
-                 Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-                body.len()
-            )?;
-            let mut reply = String::new();
-            stream.read_to_string(&mut reply)?;
-            match reply.get(9..12) {
-                Some("201") => return Ok(()),
-                // Not ready yet.
-                Some("503") if Instant::now() < until => thread::sleep(Duration::from_millis(100)),
-                _ => return Err(reply.into()),
-            }
-        }
-    }
-}
-
 /// What happens, all at once: each event goes to every receiver.
 const HAPPEN: &str = "
     WITH events AS (
@@ -194,13 +144,38 @@ const HAPPEN: &str = "
     INSERT INTO gateway.webhook_deliveries (event_id, event_created_at, event_type, webhook_id)
     SELECT events.id, events.created_at, events.type, w.id FROM events, gateway.webhooks AS w";
 
+/// Makes a webhook, through the API, so that its secret is sealed.
+fn make_webhook(served: &Served, key: &str, name: usize, to: SocketAddr) -> Result<()> {
+    let body = format!(r#"{{"name":"receiver {name}","url":"http://{to}/","events":["bench.*"]}}"#);
+    let address = ("127.0.0.1", served.port);
+    let until = Instant::now() + DELIVERY_MAX;
+    loop {
+        let mut stream = TcpStream::connect(address)?;
+        write!(
+            stream,
+            "POST /api/webhooks HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-API-Key: {key}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )?;
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply)?;
+        match reply.get(9..12) {
+            Some("201") => return Ok(()),
+            // Not ready yet.
+            Some("503") if Instant::now() < until => thread::sleep(Duration::from_millis(100)),
+            _ => return Err(reply.into()),
+        }
+    }
+}
+
 /// Deliveries a second.
 fn deliver(client: &mut Client, served: &Served, key: &str, receivers: usize, deliveries: u64) -> Result<f64> {
-    client.batch_execute("DELETE FROM gateway.webhooks; TRUNCATE gateway.webhook_deliveries, gateway.webhook_events")?;
+    client
+        .batch_execute("DELETE FROM gateway.webhooks; TRUNCATE gateway.webhook_deliveries, gateway.webhook_events")?;
     let mut counts = Vec::new();
     for name in 0..receivers {
         let (address, count) = receive()?;
-        served.make_webhook(key, name, address)?;
+        make_webhook(served, key, name, address)?;
         counts.push(count);
     }
     let events = deliveries / receivers as u64;
@@ -234,12 +209,14 @@ fn main() -> Result<()> {
         return Err(String::from_utf8_lossy(&migrated.stderr).into());
     }
     let mut client = cluster.client(DATABASE)?;
-    client.batch_execute("INSERT INTO identity.users (email, role, status) VALUES ('bench@example.org', 'ADMIN', 'ACTIVE')")?;
+    client.batch_execute(
+        "INSERT INTO identity.users (email, role, status) VALUES ('bench@example.org', 'ADMIN', 'ACTIVE')",
+    )?;
     let key = "SELECT identity.generate_api_key('bench', id, '{admin}') FROM identity.users";
     let key: String = client.query_one(key, &[])?.get(0);
     println!("PostgreSQL {}, {rounds} rounds, medians\n", cluster.version());
     measure_writes(&cluster, rounds, writes)?;
-    let served = Served::start(&program, &cluster)?;
+    let served = Served::mainstay(&program, &cluster, DATABASE, &SETTINGS)?;
     println!("\n{:<30} {:>10}", "receivers, 4 at once each", "deliveries a second");
     for receivers in RECEIVERS {
         let mut rates = Vec::new();
