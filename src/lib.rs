@@ -17,6 +17,7 @@ pub mod resource;
 pub mod leases;
 pub mod jobs;
 pub mod secret;
+pub mod sealing;
 pub mod outgoing;
 pub mod identity;
 pub mod telemetry;

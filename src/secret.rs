@@ -8,6 +8,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use hmac::{Hmac, KeyInit, Mac};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -66,14 +67,14 @@ fn kept(folder: &Path, name: &str) -> std::io::Result<String> {
 
 /// Where a secret is kept. What was sealed for one place does not open in another.
 #[derive(Debug, Clone, Copy)]
-pub struct Place {
+pub struct Place<'a> {
     /// `gateway.webhooks`
-    pub table: &'static str,
-    pub column: &'static str,
+    pub table: &'a str,
+    pub column: &'a str,
     pub row: Uuid,
 }
 
-impl Place {
+impl Place<'_> {
     fn data(&self) -> Aad<String> {
         Aad::from(format!("{}/{}/{}", self.table, self.column, self.row))
     }
@@ -91,6 +92,8 @@ pub struct Sealed {
 /// The keys that secrets are sealed with: the one of now, and the one before it, which only opens.
 pub struct Keys {
     all: Vec<(String, LessSafeKey)>,
+    /// Whether they open what is sealed already.
+    are_trusted: AtomicBool,
 }
 
 impl fmt::Debug for Keys {
@@ -107,7 +110,7 @@ impl Keys {
         if let Some(previous) = config.text("ENCRYPTION_KEY_PREVIOUS") {
             all.push(key(previous)?);
         }
-        Ok(Keys { all })
+        Ok(Keys { all, are_trusted: AtomicBool::new(false) })
     }
 
     /// The id of the key that seals.
@@ -115,8 +118,22 @@ impl Keys {
         self.all.first().map_or("", |(id, _)| id)
     }
 
-    /// Seals a secret for a place.
-    pub fn seal(&self, place: Place, secret: &[u8]) -> Result<Sealed> {
+    /// Notes that they open what is sealed already.
+    pub fn trust(&self) {
+        self.are_trusted.store(true, Ordering::Relaxed);
+    }
+
+    /// Seals a secret for a place. With keys that do not open what is there, what is sealed now could not be opened by those
+    /// who do.
+    pub fn seal(&self, place: Place<'_>, secret: &[u8]) -> Result<Sealed> {
+        match self.are_trusted.load(Ordering::Relaxed) {
+            true => self.reseal(place, secret),
+            false => Err(Error::database_unavailable("secrets cannot be kept yet: /ready says why")),
+        }
+    }
+
+    /// Seals a secret again that these keys have opened.
+    pub fn reseal(&self, place: Place<'_>, secret: &[u8]) -> Result<Sealed> {
         let failed = || Error::internal("a secret cannot be sealed");
         let (id, key) = self.all.first().ok_or_else(failed)?;
         let mut nonce = [0; NONCE_LEN];
@@ -129,7 +146,7 @@ impl Keys {
     }
 
     /// Opens what was sealed for a place. That it does not open has one reason of many, none of which is told.
-    pub fn open(&self, place: Place, sealed: &Sealed) -> Result<Vec<u8>> {
+    pub fn open(&self, place: Place<'_>, sealed: &Sealed) -> Result<Vec<u8>> {
         let key = self.all.iter().find(|(id, _)| *id == sealed.key_id).map(|(_, key)| key).ok_or_else(|| {
             Error::internal(format!(
                 "a secret in {} was sealed with the key {}, which is neither ENCRYPTION_KEY ({}) nor ENCRYPTION_KEY_PREVIOUS",

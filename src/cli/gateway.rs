@@ -10,12 +10,14 @@ use serde_json::{Map, Value};
 
 use super::identity::with_session;
 use super::{Arguments, Failure, Result, configuration as settings, print, print_json, say, with_database};
+use crate::config::Config;
 use crate::db::{Database, TransactionOptions};
 use crate::gateway::Gateway;
 use crate::gateway::configuration::{self, Applied, Author, BYTES_MAX, Changes, Configuration, Scope, Wanted};
 use crate::gateway::export::{self, Format};
 use crate::gateway::webhooks::Webhooks;
 use crate::json;
+use crate::secret::Keys;
 
 /// What `plan` exits with when there is something to do.
 const CHANGED: u8 = 3;
@@ -85,9 +87,13 @@ fn wanted(path: &str, message: Option<&str>, webhooks: &Arc<Webhooks>) -> Result
     Ok(Wanted::read(body, webhooks, true)?)
 }
 
+fn webhooks(config: &Config) -> Result<Arc<Webhooks>> {
+    Ok(Webhooks::new(config, Arc::new(Keys::configured(config)?))?)
+}
+
 pub(super) fn plan(arguments: &Arguments) -> Result<ExitCode> {
     with_session(arguments, |config, session, _| {
-        let wanted = wanted(arguments.positional(0), None, &Webhooks::new(config)?)?;
+        let wanted = wanted(arguments.positional(0), None, &webhooks(config)?)?;
         let applied = configuration::plan(session, &wanted, arguments.value("if-match"))?;
         show(arguments, &applied)?;
         Ok(if applied.changes_nothing() { ExitCode::SUCCESS } else { ExitCode::from(CHANGED) })
@@ -96,10 +102,10 @@ pub(super) fn plan(arguments: &Arguments) -> Result<ExitCode> {
 
 pub(super) fn apply(arguments: &Arguments) -> Result<ExitCode> {
     with_session(arguments, |config, session, actor| {
-        let webhooks = Webhooks::new(config)?;
+        let webhooks = webhooks(config)?;
         let mut wanted = wanted(arguments.positional(0), arguments.value("message"), &webhooks)?;
         wanted.is_dry_run |= arguments.has("dry-run");
-        webhooks.check_secrets(session)?;
+        webhooks.settle_secrets(session)?;
         let author = Author { webhooks: &webhooks, actor, user: None };
         let applied = session.transaction(TransactionOptions::default(), |transaction| {
             configuration::apply(transaction, author, &wanted, arguments.value("if-match"))
@@ -112,8 +118,8 @@ pub(super) fn roll_back(arguments: &Arguments) -> Result<ExitCode> {
     let number = number(arguments.positional(0))?;
     let message = arguments.value("message").unwrap_or_default();
     with_session(arguments, |config, session, actor| {
-        let webhooks = Webhooks::new(config)?;
-        webhooks.check_secrets(session)?;
+        let webhooks = webhooks(config)?;
+        webhooks.settle_secrets(session)?;
         let author = Author { webhooks: &webhooks, actor, user: None };
         let (scope, if_match) = (Scope::Everything, arguments.value("if-match"));
         let applied = session.transaction(TransactionOptions::default(), |transaction| {

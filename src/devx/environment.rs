@@ -9,6 +9,7 @@ use super::Devx;
 use crate::error::{Code, Error, FieldError, Result};
 use crate::fields::Mode;
 use crate::http::{Call, Many, Reply};
+use crate::sealing::Store;
 use crate::secret::{Keys, Place, Sealed};
 use crate::sql;
 use crate::sql::Json;
@@ -19,8 +20,12 @@ const VALUE_MAX: usize = 32_768;
 /// Characters of a name.
 const NAME_MAX: usize = 255;
 
+/// All secrets of services.
+pub const STORE: Store =
+    Store { table: "devx.services", stale: sql!("devx/services/stale"), reseal: sql!("devx/services/reseal") };
+
 /// Where a secret is kept. The name is part of the text that is sealed: one does not open as another.
-fn place(service: Uuid) -> Place {
+fn place(service: Uuid) -> Place<'static> {
     Place { table: "devx.services", column: "environment_secrets", row: service }
 }
 

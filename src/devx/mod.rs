@@ -20,21 +20,22 @@ use crate::error::Result;
 use crate::http::Endpoint;
 use crate::outgoing::{Client, Reach};
 use crate::secret::Keys;
+pub use environment::STORE;
 pub use jobs::jobs;
 
 /// Everything that the domain needs while the server runs.
 pub struct Devx {
-    keys: Keys,
+    keys: Arc<Keys>,
     reach: Arc<Reach>,
     client: Client,
 }
 
 impl Devx {
-    pub fn new(config: &Config) -> Result<Arc<Devx>> {
+    pub fn new(config: &Config, keys: Arc<Keys>) -> Result<Arc<Devx>> {
         let reach = Arc::new(Reach::configured(config)?);
         let authorities = config.text("WEBHOOK_ROOT_CERT").map(Path::new);
         let client = Client::new(reach.clone(), authorities, health::TIMEOUT, health::AT_ONCE)?;
-        Ok(Arc::new(Devx { keys: Keys::configured(config)?, reach, client }))
+        Ok(Arc::new(Devx { keys, reach, client }))
     }
 }
 

@@ -54,7 +54,7 @@ pub struct Entities {
     pub list: Vec<Entity>,
     /// Where they were read; none if there is no such folder.
     pub folder: Option<PathBuf>,
-    /// What their secrets are sealed with, where there are any.
+    /// What their secrets are sealed with, while a server runs.
     pub keys: Option<Arc<Keys>>,
 }
 
@@ -94,12 +94,8 @@ impl Entities {
         Ok(Entities { list, folder: Some(folder.to_owned()), keys: None })
     }
 
-    /// With the keys that the configuration names, if any of them has secrets.
-    pub fn sealed_by(mut self, config: &Config) -> Result<Entities> {
-        if self.list.iter().any(Entity::has_secrets) {
-            self.keys = Some(Arc::new(Keys::configured(config)?));
-        }
-        Ok(self)
+    pub fn sealed_by(self, keys: Arc<Keys>) -> Entities {
+        Entities { keys: Some(keys), ..self }
     }
 
     /// The endpoints of all of them.

@@ -8,12 +8,14 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::declaration::Entity;
+use super::statements::{reseal, stale};
 use super::text::{SCHEMA, quoted, table};
 use super::{Entities, kept};
 use crate::error::{Code, Error, Result};
 use crate::fields::Mode;
 use crate::http::Call;
 use crate::resource::Prepare;
+use crate::sealing::Store;
 use crate::secret::{Keys, Place, Sealed};
 
 impl Entity {
@@ -22,8 +24,28 @@ impl Entity {
     }
 }
 
-fn place(entity: &str, column: &str, row: Uuid) -> Place {
-    Place { table: kept::text(&format!("{SCHEMA}.{entity}")), column: kept::text(column), row }
+fn place<'a>(entity: &str, column: &'a str, row: Uuid) -> Place<'a> {
+    Place { table: whole_name(entity), column, row }
+}
+
+fn whole_name(entity: &str) -> &'static str {
+    kept::text(&format!("{SCHEMA}.{entity}"))
+}
+
+impl Entities {
+    /// All secrets of all of them.
+    pub fn stores(&self) -> Vec<Store> {
+        let store = |entity: &Entity, column: &str| Store {
+            table: whole_name(&entity.name),
+            stale: stale(entity, column),
+            reseal: reseal(entity, column),
+        };
+        let stores = |entity: &Entity| {
+            let secrets = entity.fields.iter().filter(|field| field.is_secret);
+            secrets.map(|field| store(entity, &field.name)).collect::<Vec<_>>()
+        };
+        self.list.iter().flat_map(stores).collect()
+    }
 }
 
 /// What seals the secrets of a body, where the entity has any.

@@ -162,3 +162,26 @@ pub(super) fn column_check(field: &Column) -> Option<(&'static str, String)> {
         _ => return None,
     })
 }
+
+/// As [`crate::sealing::Store`] has it, for a column whose secrets are kept with the key's id in front of them.
+pub(super) fn stale(entity: &Entity, column: &str) -> Query {
+    let (secret, name) = (format!("t.{}::text", quoted(column)), literal(column));
+    let text = format!(
+        "SELECT t.id, {name} AS place, {name} AS name, substr({secret}, length(s.key_id) + 2) AS text, s.key_id\n\
+         FROM {} AS t\n\
+         CROSS JOIN LATERAL (SELECT split_part({secret}, ':', 1) AS key_id OFFSET 0) AS s\n\
+         WHERE s.key_id <> $1 AND t.id >= $2\n\
+         ORDER BY t.id\n\
+         LIMIT $3\n\
+         FOR NO KEY UPDATE OF t",
+        table(&entity.name)
+    );
+    query(entity, "stale", text)
+}
+
+/// Keeps a secret that was sealed again.
+pub(super) fn reseal(entity: &Entity, column: &str) -> Query {
+    let (table, secret, name) = (table(&entity.name), quoted(column), literal(column));
+    let text = format!("UPDATE {table} SET {secret} = $4::text || ':' || $3::text WHERE id = $1 AND $2::text = {name}");
+    query(entity, "reseal", text)
+}

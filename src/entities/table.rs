@@ -122,8 +122,9 @@ fn indexes(entity: &Entity) -> Vec<(String, bool, String)> {
             indexes.push((name(&[&entity.name, &field.name, "trigrams"]), false, on));
         }
         let is_reference = matches!(field.kind, Type::Reference { .. });
-        let is_served = field.is_unique && business.is_empty() && !field.is_sort;
-        let is_wanted = field.is_indexed || field.is_sort || (field.is_filter && !is_served);
+        // Values that are there once are in order by themselves; only those that are missing have to be sorted.
+        let is_served = field.is_unique && business.is_empty() && (field.is_required || !field.is_sort);
+        let is_wanted = field.is_indexed || ((field.is_sort || field.is_filter) && !is_served);
         if !is_wanted && !is_reference {
             continue;
         }

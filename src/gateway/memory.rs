@@ -252,7 +252,8 @@ const ONE_VIEW: TransactionOptions = TransactionOptions {
 };
 
 /// What was written by the transaction at the horizon, or by a later one.
-const CHANGED: &str = "WHERE t.id IN (SELECT id FROM gateway.routes WHERE age(routes.xmin) <= age($1::text::xid))";
+const CHANGED: &str =
+    "WHERE t.id = ANY (ARRAY(SELECT id FROM gateway.routes WHERE age(routes.xmin) <= age($1::text::xid)))";
 
 /// The resource's own statement, so that a route looks the same here as everywhere.
 fn statement(condition: &str) -> String {

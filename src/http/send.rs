@@ -68,13 +68,18 @@ fn encode(body: Body, accepted: Option<&str>) -> (Option<&'static str>, Bytes, b
 }
 
 fn server_timing(timing: &Timing, total: Duration) -> String {
-    let ms = |time: Duration| time.as_secs_f64() * 1000.0;
+    let [auth, pool, database, total] =
+        [timing.auth.get(), timing.pool.get(), timing.database.get(), total].map(|time| time.as_micros());
     // The time in the pool is not time in the database, though it passes meanwhile.
     format!(
-        "auth;dur={:.3}, pool;dur={:.3}, db;dur={:.3}, total;dur={:.3}",
-        ms(timing.auth.get()),
-        ms(timing.pool.get()),
-        ms(timing.database.get()),
-        ms(total)
+        "auth;dur={}.{:03}, pool;dur={}.{:03}, db;dur={}.{:03}, total;dur={}.{:03}",
+        auth / 1000,
+        auth % 1000,
+        pool / 1000,
+        pool % 1000,
+        database / 1000,
+        database % 1000,
+        total / 1000,
+        total % 1000
     )
 }

@@ -164,8 +164,10 @@ fn told(error: &ureq::Error) -> String {
         ureq::Error::Timeout(_) => "no answer in time".to_owned(),
         ureq::Error::HostNotFound => "the host is not known".to_owned(),
         ureq::Error::Other(other) => other.to_string(),
+        ureq::Error::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => {
+            format!("the connection is not safe: {error}")
+        }
         ureq::Error::Io(error) => format!("the connection failed: {error}"),
-        ureq::Error::Rustls(error) => format!("the connection is not safe: {error}"),
         error => format!("no answer that can be read: {error}"),
     }
 }

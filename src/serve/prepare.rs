@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use postgres::Client;
 
-use super::table::Domains;
+use super::table::{Domains, stores};
 use crate::config::Config;
 use crate::db::{Database, Dialer, Purpose, Which};
 use crate::entities::{self, Entities};
@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::identity::first;
 use crate::migrate::{self, Event, Migrations, Options};
 use crate::ops::Progress;
+use crate::sealing::settle;
 
 /// The first and the longest pause between attempts to reach the database.
 const RETRY_MIN: Duration = Duration::from_millis(200);
@@ -64,8 +65,8 @@ fn try_prepare(config: &Config, database: &Database, migrations: &Migrations, do
     prepare_entities(config, &mut client, &domains.entities)?;
     let purpose = Purpose { what: "first start", request: None };
     let mut session = database.session(Which::Background, purpose)?;
-    // With another key nothing could be delivered, and what is sealed from now on could not be opened by the others.
-    domains.webhooks.check_secrets(&mut session)?;
+    // With a wrong key nothing could be delivered, and what is sealed from now on could not be opened by the others.
+    settle(&domains.keys, &mut session, &stores(&domains.entities))?;
     first::ensure(config, &mut session)?;
     drop(session);
     health.set_pending_migrations(0);

@@ -14,6 +14,8 @@ use crate::http::{Endpoint, batch, openapi};
 use crate::identity::{self, Identity};
 use crate::jobs::{Job, Jobs};
 use crate::ops::{self, Counts, Health};
+use crate::sealing::Store;
+use crate::secret::Keys;
 use crate::telemetry::{self, Recorder};
 use crate::templates;
 
@@ -24,6 +26,7 @@ pub struct Domains {
     pub webhooks: Arc<Webhooks>,
     pub devx: Arc<Devx>,
     pub entities: Entities,
+    pub keys: Arc<Keys>,
     pub health: Arc<Health>,
     pub jobs: Arc<Jobs>,
 }
@@ -32,17 +35,24 @@ impl Domains {
     pub fn new(config: &Config, database: &Database, entities: Entities) -> Result<Domains> {
         let health = Health::new(database.clone(), config.boolean("DB_HEALTH_CHECK_ENABLED") != Some(false));
         let health = Arc::new(health);
-        let devx = Devx::new(config)?;
+        let keys = Arc::new(Keys::configured(config)?);
+        let devx = Devx::new(config, keys.clone())?;
         Ok(Domains {
             identity: Identity::new(config, database.clone())?,
             gateway: Gateway::new(database.clone()),
-            webhooks: Webhooks::new(config)?,
+            webhooks: Webhooks::new(config, keys.clone())?,
             jobs: Arc::new(Jobs::new(jobs(config, &health, &devx, &entities))),
             devx,
-            entities: entities.sealed_by(config)?,
+            entities: entities.sealed_by(keys.clone()),
+            keys,
             health,
         })
     }
+}
+
+/// Where secrets are kept.
+pub fn stores(entities: &Entities) -> Vec<Store> {
+    [webhooks::STORE, devx::STORE].into_iter().chain(entities.stores()).collect()
 }
 
 /// All endpoints. What writes logs and what delivers events are there while a server runs.

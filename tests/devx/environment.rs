@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{project, team};
 use crate::support::App;
 use crate::support::app::text;
+use crate::support::sealing::{KEYS, change_keys, is_refused_without_its_key};
 
 fn secret(value: &str) -> Value {
     json!({ "secret": true, "value": value })
@@ -87,4 +88,27 @@ fn a_secret_that_is_copied_to_another_service_does_not_open_there() {
     app.database.client().batch_execute(copy).unwrap();
     user.post(&one, &json!({})).expect(200);
     user.post(&two, &json!({})).refuse(500, "INTERNAL_ERROR");
+}
+
+#[test]
+fn with_another_key_all_secrets_are_sealed_again_and_without_the_right_one_no_server_is_ready() {
+    let mut app = App::start_with(&[("ENCRYPTION_KEY", KEYS[0])]);
+    let user = app.user();
+    let many: serde_json::Map<String, Value> =
+        (0..250).map(|n| (format!("S{n}"), secret(&format!("value {n}")))).collect();
+    let services: Vec<String> = ["one", "two"]
+        .map(|name| {
+            user.client.post("/api/services", &json!({ "name": name, "environment_vars": many })).expect(201).json()
+        })
+        .map(|made| text(&made["id"]))
+        .to_vec();
+    change_keys(&mut app);
+    let client = crate::support::client::Client::new(app.address()).with("X-API-Key", &user.key);
+    for service in services {
+        let revealed = client.post(&format!("/api/services/{service}/reveal"), &json!({})).expect(200).json();
+        for n in 0..250 {
+            assert_eq!(revealed["environment_vars"][format!("S{n}")], format!("value {n}"));
+        }
+    }
+    is_refused_without_its_key(app);
 }

@@ -10,7 +10,7 @@ use postgres::Client;
 use serde_json::{Map, Value, json};
 
 use super::edits::{Chance, edit, entity};
-use crate::support::migrated;
+use crate::support::{migrated, number};
 
 /// The declarations by their names, as files would have them.
 pub type Declared = BTreeMap<String, Value>;
@@ -182,16 +182,13 @@ fn stories(seeds: std::ops::Range<u64>, edits: usize) -> [usize; 3] {
     })
 }
 
+/// Six stories; ENTITY_STORIES=500 makes it a thousand declarations, and a matter of many minutes.
 #[test]
 fn after_any_edit_tables_are_as_declared_or_it_is_refused_with_a_reason_and_nothing_is_lost() {
-    let counts = stories(1..7, 7);
-    assert!(counts[0] >= 15 && counts[1] >= 4, "applied, refused, malformed: {counts:?}");
-}
-
-#[test]
-#[ignore = "takes many minutes: cargo test --test mainstay a_thousand -- --ignored"]
-fn a_thousand_random_declarations_and_edits_of_them_keep_every_row() {
-    let counts = stories(1000..1500, 6);
-    assert!(counts[0] > 1000 && counts[1] > 250, "applied, refused, malformed: {counts:?}");
-    eprintln!("of 1,000 declarations and 2,500 edits, applied, refused, malformed: {counts:?}");
+    let stories_told = number("ENTITY_STORIES", 6);
+    let counts = stories(1..1 + stories_told as u64, 7);
+    assert!(
+        counts[0] * 2 >= stories_told * 5 && counts[1] * 3 >= stories_told * 2,
+        "applied, refused, malformed: {counts:?}"
+    );
 }

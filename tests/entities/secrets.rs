@@ -2,17 +2,23 @@
 
 use serde_json::{Value, json};
 
-use super::serving;
+use super::declare;
 use crate::support::App;
 use crate::support::app::text;
 use crate::support::binary::mainstay;
+use crate::support::sealing::{KEYS, change_keys, is_refused_without_its_key};
 
 fn vaults() -> App {
-    serving(&[json!({ "name": "vaults", "models": ["auditable"], "fields": [
+    vaults_with(&[])
+}
+
+fn vaults_with(settings: &[(&str, &str)]) -> App {
+    let vaults = [json!({ "name": "vaults", "models": ["auditable"], "fields": [
         { "name": "name", "type": "text", "filter": true },
         { "name": "token", "type": "text", "max": 50, "secret": true, "required": true },
         { "name": "pin", "type": "text", "secret": true, "description": "May be missing" },
-    ] })])
+    ] })];
+    App::start_with(&[&[("ENTITIES_PATH", declare(&vaults).to_str().unwrap())], settings].concat())
 }
 
 fn kept(app: &App, id: &str) -> (String, Option<String>) {
@@ -22,8 +28,8 @@ fn kept(app: &App, id: &str) -> (String, Option<String>) {
 }
 
 fn reveal(app: &App, id: &str, field: &str) -> (i32, String, String) {
-    let (folder, address, data) = (app.variable("ENTITIES_PATH"), app.database.pairs(), app.variable("MAINSTAY_DATA"));
-    let variables = [("ENTITIES_PATH", folder.as_str()), ("DATABASE_URL", &address), ("MAINSTAY_DATA", &data)];
+    let variables = app.variables_of_the_binary();
+    let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let run = mainstay(&["entity", "reveal", "vaults", id, field], &variables);
     (run.code(), run.text(), run.said())
 }
@@ -77,4 +83,21 @@ fn no_list_filter_audit_or_error_shows_a_secret() {
     // Those who only read the database may not read it either.
     let grant = "SELECT has_column_privilege('mainstay_readonly', 'app.vaults', 'token', 'SELECT')";
     assert!(!app.database.client().query_one(grant, &[]).unwrap().get::<_, bool>(0));
+}
+
+#[test]
+fn with_another_key_all_secrets_are_sealed_again_and_without_the_right_one_no_server_is_ready() {
+    let mut app = vaults_with(&[("ENCRYPTION_KEY", KEYS[0])]);
+    let client = app.user().client;
+    let rows: Vec<Value> =
+        (0..150).map(|n| json!({ "token": format!("token {n}"), "pin": (n % 2 == 0).then_some("1234") })).collect();
+    let ids: Vec<String> =
+        rows.iter().map(|row| text(&client.post("/api/entities/vaults", row).expect(201).json()["id"])).collect();
+    change_keys(&mut app);
+    assert_eq!(reveal(&app, &ids[0], "token").1, "token 0\n");
+    assert_eq!(reveal(&app, &ids[149], "token").1, "token 149\n");
+    assert_eq!(reveal(&app, &ids[148], "pin").1, "1234\n");
+    let stale = "SELECT count(DISTINCT split_part(token::text, ':', 1)) FROM app.vaults";
+    assert_eq!(app.database.client().query_one(stale, &[]).unwrap().get::<_, i64>(0), 1);
+    is_refused_without_its_key(app);
 }

@@ -40,23 +40,27 @@ impl App {
     /// A server with other settings.
     pub fn start_with(variables: &[(&str, &str)]) -> App {
         let data = folder("data");
-        let mut all: Vec<(String, String)> = [
+        let all = [
             ("PORT", "0"),
             ("RATE_LIMIT", "0"),
             ("RATE_LIMIT_LOGIN", "0"),
             ("BCRYPT_ROUNDS", "4"),
             ("MAINSTAY_DATA", data.to_str().unwrap()),
         ]
-        .into_iter()
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
-        for (name, value) in variables {
-            all.retain(|(known, _)| known != name);
-            all.push(((*name).to_owned(), (*value).to_owned()));
-        }
+        .to_vec();
         let mut app = App { database: migrated(), running: None, variables: all };
+        app.set(variables);
         app.run();
         app
+    }
+
+    /// Changes settings, for the next start.
+    pub fn set(&mut self, variables: &[(&str, &str)]) {
+        for (name, value) in variables {
+            self.variables.retain(|(known, _)| known != name);
+            self.variables.push(((*name).to_owned(), (*value).to_owned()));
+        }
     }
 
     fn run(&mut self) {
@@ -79,6 +83,12 @@ impl App {
     /// What one of its settings is.
     pub fn variable(&self, name: &str) -> String {
         self.variables.iter().find(|(known, _)| known == name).unwrap().1.clone()
+    }
+
+    /// What the program needs for being this server.
+    pub fn variables_of_the_binary(&self) -> Vec<(String, String)> {
+        let database = ("DATABASE_URL".to_owned(), self.database.pairs());
+        self.variables.iter().cloned().chain([database]).collect()
     }
 
     /// Another server on the same database, with the same settings.

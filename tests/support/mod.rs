@@ -10,6 +10,7 @@ pub mod proxy;
 pub mod folder;
 pub mod other;
 pub mod pools;
+pub mod sealing;
 pub mod server;
 pub mod serving;
 pub mod upstream;
@@ -18,3 +19,8 @@ pub mod wait;
 pub use app::App;
 pub use database::{database, migrated};
 pub use folder::folder;
+
+/// How much of something a test does: what is usual, or what a variable says.
+pub fn number(variable: &str, usual: usize) -> usize {
+    std::env::var(variable).map_or(usual, |text| text.parse().unwrap())
+}

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use mainstay::outgoing::Reach;
 use serde_json::json;
 
-use super::{Receiver, delivery_in, make_team, start_with};
+use super::{Receiver, delivery_in, make_team, start_with, webhook};
 use crate::support::app::text;
+use crate::support::certificate::Authority;
 
 fn reach(allowed: &str) -> Reach {
     Reach::new(allowed, true).unwrap()
@@ -200,4 +201,29 @@ fn no_proxy_of_the_environment_is_used() {
     app.database.client().batch_execute(sql).unwrap();
     receiver.wait_for(1);
     assert!(proxy.received().is_empty());
+}
+
+#[test]
+fn over_https_only_a_server_whose_certificate_is_signed_by_a_trusted_authority_is_told_anything() {
+    let (trusted, stranger) = (Authority::new("The trusted one"), Authority::new("A stranger"));
+    let file = trusted.file();
+    let app = start_with(&[("WEBHOOK_ROOT_CERT", file.to_str().unwrap())]);
+    let client = app.admin().client;
+    let right = Receiver::encrypted(&trusted.sign("localhost", 2999));
+    let wrong = [
+        Receiver::encrypted(&stranger.sign("localhost", 2999)),
+        Receiver::encrypted(&trusted.sign("elsewhere.example", 2999)),
+        Receiver::encrypted(&trusted.sign("localhost", 2001)),
+    ];
+    let told = webhook(&client, &right, &["teams.created"], json!({}));
+    let not_told = wrong
+        .each_ref()
+        .map(|receiver| webhook(&client, receiver, &["teams.created"], json!({ "retry_config": { "schedule": [] } })));
+    make_team(&client, "safe");
+    assert!(right.wait_for(1)[0].is_signed_with(&text(&told["secret"])));
+    for (receiver, webhook) in wrong.iter().zip(&not_told) {
+        let delivery = delivery_in(&client, webhook, "FAILED");
+        assert!(text(&delivery["error"]).contains("not safe"), "{delivery}");
+        assert!(receiver.received().is_empty(), "{delivery}");
+    }
 }

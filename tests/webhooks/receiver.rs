@@ -11,8 +11,12 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use mainstay::gateway::webhooks::signature;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 
+use crate::support::certificate::Certificate;
 use crate::support::wait::wait_for;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -84,6 +88,7 @@ struct Shared {
 pub struct Receiver {
     shared: Arc<Shared>,
     pub address: SocketAddr,
+    is_encrypted: bool,
 }
 
 impl Receiver {
@@ -94,6 +99,23 @@ impl Receiver {
 
     /// One that answers as this says, which learns how many there were before.
     pub fn with(manners: impl Fn(&Received, usize) -> Manner + Send + Sync + 'static) -> Receiver {
+        Receiver::listen(manners, None)
+    }
+
+    /// One that is pleased with everything, and shows this certificate.
+    pub fn encrypted(certificate: &Certificate) -> Receiver {
+        let chain = vec![CertificateDer::from_pem_slice(certificate.certificate.as_bytes()).unwrap()];
+        let key = PrivateKeyDer::from_pem_slice(certificate.key.as_bytes()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let config = config.with_no_client_auth().with_single_cert(chain, key).unwrap();
+        Receiver::listen(|_, _| Manner::Answer(200), Some(Arc::new(config)))
+    }
+
+    fn listen(
+        manners: impl Fn(&Received, usize) -> Manner + Send + Sync + 'static,
+        encryption: Option<Arc<ServerConfig>>,
+    ) -> Receiver {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
@@ -101,14 +123,20 @@ impl Receiver {
             manners: Mutex::new(Box::new(manners)),
             counts: Mutex::default(),
         });
-        let receiving = shared.clone();
+        let (receiving, is_encrypted) = (shared.clone(), encryption.is_some());
         thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let shared = receiving.clone();
-                thread::spawn(move || serve(&stream, &shared));
+            for socket in listener.incoming().flatten() {
+                let (shared, encryption) = (receiving.clone(), encryption.clone());
+                thread::spawn(move || match encryption {
+                    None => serve(&socket, &socket, &shared),
+                    Some(config) => {
+                        let connection = ServerConnection::new(config).unwrap();
+                        serve(StreamOwned::new(connection, &socket), &socket, &shared);
+                    }
+                });
             }
         });
-        Receiver { shared, address }
+        Receiver { shared, address, is_encrypted }
     }
 
     pub fn behave(&self, manners: impl Fn(&Received, usize) -> Manner + Send + Sync + 'static) {
@@ -121,7 +149,10 @@ impl Receiver {
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}/hooks", self.address)
+        match self.is_encrypted {
+            true => format!("https://localhost:{}/hooks", self.address.port()),
+            false => format!("http://{}/hooks", self.address),
+        }
     }
 
     pub fn received(&self) -> Vec<Received> {
@@ -139,7 +170,7 @@ impl Receiver {
 }
 
 /// Serves the requests of one connection, one after the other.
-fn serve(stream: &TcpStream, shared: &Shared) {
+fn serve(stream: impl Read + Write, socket: &TcpStream, shared: &Shared) {
     let mut reader = BufReader::new(stream);
     while let Some(received) = read(&mut reader) {
         let manner = {
@@ -163,10 +194,9 @@ fn serve(stream: &TcpStream, shared: &Shared) {
                 counts.0.fetch_sub(1, Ordering::SeqCst);
                 (200, "", String::new())
             }
-            Manner::Drip(time) => return drip(stream, time),
+            Manner::Drip(time) => return drip(reader.get_mut(), time),
             Manner::Raw(text) => {
-                let mut writer = stream;
-                let _ = writer.write_all(text.as_bytes());
+                let _ = reader.get_mut().write_all(text.as_bytes());
                 return;
             }
             Manner::Never => {
@@ -175,19 +205,18 @@ fn serve(stream: &TcpStream, shared: &Shared) {
             }
             Manner::Reset => {
                 // A connection that does not linger is not closed, but reset.
-                rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO)).unwrap();
+                rustix::net::sockopt::set_socket_linger(socket, Some(Duration::ZERO)).unwrap();
                 return;
             }
         };
         let head = format!("HTTP/1.1 {status} Whatever\r\nContent-Length: {}\r\n{headers}\r\n", body.len());
-        let mut writer = stream;
-        if writer.write_all(format!("{head}{body}").as_bytes()).is_err() {
+        if reader.get_mut().write_all(format!("{head}{body}").as_bytes()).is_err() {
             return;
         }
     }
 }
 
-fn drip(mut stream: &TcpStream, time: Duration) {
+fn drip(stream: &mut impl Write, time: Duration) {
     let end = Instant::now() + HANG;
     let mut text = "HTTP/1.1 200 OK\r\n";
     while Instant::now() < end && stream.write_all(text.as_bytes()).is_ok() {
@@ -196,7 +225,7 @@ fn drip(mut stream: &TcpStream, time: Duration) {
     }
 }
 
-fn read(reader: &mut BufReader<&TcpStream>) -> Option<Received> {
+fn read(reader: &mut impl BufRead) -> Option<Received> {
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|length| *length > 0)?;
     let mut headers = BTreeMap::new();

@@ -1,6 +1,7 @@
 //! Secrets at rest: sealed for their place, by a key that must be the right one.
 
 use mainstay::config::{Config, Variables};
+use mainstay::error::Code;
 use mainstay::secret::{Keys, Place, Sealed};
 use serde_json::json;
 use uuid::Uuid;
@@ -18,13 +19,15 @@ fn keys(variables: &[(&str, &str)]) -> Keys {
     Keys::configured(&config).unwrap()
 }
 
-fn place(row: Uuid) -> Place {
+fn place(row: Uuid) -> Place<'static> {
     Place { table: "gateway.webhooks", column: "secret", row }
 }
 
 #[test]
 fn what_is_sealed_opens_in_its_own_place_unchanged_and_by_its_own_key_alone() {
     let keys_now = keys(&[("ENCRYPTION_KEY", FIRST)]);
+    assert_eq!(keys_now.seal(place(Uuid::nil()), b"").unwrap_err().code, Code::DatabaseUnavailable, "untried");
+    keys_now.trust();
     let row = Uuid::now_v7();
     let sealed = keys_now.seal(place(row), b"a secret").unwrap();
     assert_eq!(keys_now.open(place(row), &sealed).unwrap(), b"a secret");
@@ -45,7 +48,7 @@ fn what_is_sealed_opens_in_its_own_place_unchanged_and_by_its_own_key_alone() {
     assert!(keys(&[("ENCRYPTION_KEY", SECOND)]).open(place(row), &sealed).is_err());
     let both = keys(&[("ENCRYPTION_KEY", SECOND), ("ENCRYPTION_KEY_PREVIOUS", FIRST)]);
     assert_eq!(both.open(place(row), &sealed).unwrap(), b"a secret");
-    assert_ne!(both.seal(place(row), b"x").unwrap().key_id, sealed.key_id);
+    assert_ne!(both.reseal(place(row), b"x").unwrap().key_id, sealed.key_id);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! ends with its lease: what is not recorded by then belongs to whoever claims it next.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -163,7 +164,11 @@ impl Shared {
                 }
             };
             drop(state);
-            let outcome = self.attempt(&claimed);
+            // A panic, which has been told by the thread, is this attempt's failure, and nobody else's.
+            let outcome = catch_unwind(AssertUnwindSafe(|| self.attempt(&claimed))).unwrap_or_else(|_| {
+                let attempt = Attempt::refused("mainstay failed: see the server's log");
+                Outcome::of(claimed.claim, &attempt, &serde_json::Value::Null)
+            });
             self.lock().finished.push(outcome);
             self.for_claimer.notify_all();
         }

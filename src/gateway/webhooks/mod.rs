@@ -25,18 +25,23 @@ pub(super) mod whole;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use crate::config::Config;
 use crate::db::Session;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::http::Endpoint;
 use crate::outgoing::{Client, Reach};
-use crate::secret::{Keys, Place, Sealed};
+use crate::sealing::settle;
+use crate::secret::Keys;
 pub use deliverer::Deliverer;
 pub use jobs::jobs;
 pub(super) use resource::{READ, WRITE};
+pub use secrets::STORE;
 pub use seed::{SEED_NAME, SEED_SECRET, SEED_URL, seed};
 
 /// The channel on which the database says that something is to be delivered.
@@ -46,9 +51,7 @@ pub const CHANNEL: &str = "mainstay_deliveries";
 pub struct Webhooks {
     reach: Arc<Reach>,
     client: Client,
-    keys: Keys,
-    /// Whether the keys open what is sealed.
-    has_right_keys: AtomicBool,
+    keys: Arc<Keys>,
     timeout: Duration,
     in_flight: usize,
     in_flight_each: u32,
@@ -65,7 +68,7 @@ impl fmt::Debug for Webhooks {
 }
 
 impl Webhooks {
-    pub fn new(config: &Config) -> Result<Arc<Webhooks>> {
+    pub fn new(config: &Config, keys: Arc<Keys>) -> Result<Arc<Webhooks>> {
         let reach = Arc::new(Reach::configured(config)?);
         let timeout = config.duration("WEBHOOK_TIMEOUT");
         let in_flight = config.integer("WEBHOOK_IN_FLIGHT") as usize;
@@ -73,8 +76,7 @@ impl Webhooks {
         Ok(Arc::new(Webhooks {
             client: Client::new(reach.clone(), authorities, timeout, in_flight)?,
             reach,
-            keys: Keys::configured(config)?,
-            has_right_keys: AtomicBool::new(false),
+            keys,
             timeout,
             in_flight,
             in_flight_each: config.integer("WEBHOOK_IN_FLIGHT_EACH"),
@@ -83,21 +85,22 @@ impl Webhooks {
         }))
     }
 
-    /// Makes sure that what is sealed opens, before anything else is sealed; what the key before this one has sealed is
-    /// sealed again.
-    pub fn check_secrets(&self, session: &mut Session) -> Result<()> {
-        secrets::check(&self.keys, session)?;
-        secrets::renew(&self.keys, session)?;
-        self.has_right_keys.store(true, Ordering::Relaxed);
-        Ok(())
+    /// For programs other than the server, which settles the secrets of all domains.
+    pub fn settle_secrets(&self, session: &mut Session) -> Result<()> {
+        settle(&self.keys, session, &[STORE])
     }
 
-    /// Seals a secret, if the key is the one that others have sealed with, too.
-    fn seal(&self, place: Place, secret: &[u8]) -> Result<Sealed> {
-        match self.has_right_keys.load(Ordering::Relaxed) {
-            true => self.keys.seal(place, secret),
-            false => Err(Error::database_unavailable("secrets cannot be kept yet: /ready says why")),
-        }
+    /// Makes of the body of a new webhook what is kept of it: with an id, and its secret sealed. Answers the id, and the
+    /// secret to be shown this once.
+    fn seal_new(&self, body: &mut Map<String, Value>, user: Option<Uuid>) -> Result<(Uuid, Vec<u8>)> {
+        let id = Uuid::now_v7();
+        let secret = secrets::take(body)?;
+        let sealed = self.keys.seal(secrets::current(id), &secret)?;
+        body.insert("id".to_owned(), json!(id));
+        body.insert("secret".to_owned(), json!(sealed.text));
+        body.insert("secret_key_id".to_owned(), json!(sealed.key_id));
+        body.insert("created_by".to_owned(), json!(user));
+        Ok((id, secret))
     }
 }
 

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use uuid::Uuid;
 
 use super::{Webhooks, secrets};
 use crate::error::{Code, Error, FieldError, Result};
@@ -180,13 +179,7 @@ pub(super) fn endpoints(webhooks: &Arc<Webhooks>) -> Vec<Endpoint> {
 fn create(webhooks: &Webhooks, call: &mut Call<'_, '_>) -> Result<Reply> {
     let mut body = call.input()?;
     check(webhooks, &body)?;
-    let id = Uuid::now_v7();
-    let secret = secrets::take(&mut body)?;
-    let sealed = webhooks.seal(secrets::current(id), &secret)?;
-    body.insert("id".to_owned(), json!(id));
-    body.insert("secret".to_owned(), json!(sealed.text));
-    body.insert("secret_key_id".to_owned(), json!(sealed.key_id));
-    body.insert("created_by".to_owned(), json!(call.caller()?.user_id));
+    let (id, secret) = webhooks.seal_new(&mut body, call.caller()?.user_id.into())?;
     let (body, actor) = (Value::Object(body).to_string(), call.actor());
     let query = sql!("gateway/webhooks/insert");
     let text = as_object(&query);

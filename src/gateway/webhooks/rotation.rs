@@ -47,7 +47,7 @@ fn rotate(webhooks: &Webhooks, call: &mut Call<'_, '_>) -> Result<Reply> {
     let (id, mut input) = (call.id()?, call.input()?);
     let secret = secrets::take(&mut input)?;
     let overlap = input.get("overlap_seconds").and_then(Value::as_i64).unwrap_or(OVERLAP_DEFAULT);
-    let sealed = webhooks.seal(secrets::current(id), &secret)?;
+    let sealed = webhooks.keys.seal(secrets::current(id), &secret)?;
     let actor = call.actor();
     let query = sql!("gateway/webhooks/rotate");
     let text = as_object(&query);
@@ -66,7 +66,7 @@ fn rotate(webhooks: &Webhooks, call: &mut Call<'_, '_>) -> Result<Reply> {
 fn old_secret(webhooks: &Webhooks, statements: &mut dyn Statements, id: uuid::Uuid) -> Result<Sealed> {
     let row = statements.maybe(&sql!("gateway/webhooks/secret"), &[&id])?.ok_or_else(|| not_found(id))?;
     let old = webhooks.keys.open(secrets::current(id), &Sealed { text: row.get(0), key_id: row.get(1) })?;
-    webhooks.seal(secrets::previous(id), &old)
+    webhooks.keys.seal(secrets::previous(id), &old)
 }
 
 pub(super) fn not_found(id: uuid::Uuid) -> Error {

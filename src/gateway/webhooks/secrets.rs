@@ -5,23 +5,25 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::signature::{parse_secret, show_secret};
-use crate::db::{Session, Statements, TransactionOptions};
 use crate::error::{Code, Error, Result};
+use crate::sealing::Store;
 use crate::secret::{Keys, Place, Sealed};
 use crate::sql;
 
 /// Bytes of a secret that is made here.
 const SECRET_BYTES: usize = 32;
-/// Secrets that are sealed again in one transaction.
-const RENEWED: i64 = 100;
+
+/// All secrets of webhooks.
+pub const STORE: Store =
+    Store { table: "gateway.webhooks", stale: sql!("gateway/webhooks/stale"), reseal: sql!("gateway/webhooks/reseal") };
 
 /// Where the secret of a webhook is kept.
-pub fn current(webhook: Uuid) -> Place {
+pub fn current(webhook: Uuid) -> Place<'static> {
     Place { table: "gateway.webhooks", column: "secret", row: webhook }
 }
 
 /// Where the one before it is kept.
-pub fn previous(webhook: Uuid) -> Place {
+pub fn previous(webhook: Uuid) -> Place<'static> {
     Place { table: "gateway.webhooks", column: "previous_secret", row: webhook }
 }
 
@@ -56,39 +58,4 @@ pub fn of(keys: &Keys, row: &Row) -> Result<Vec<Vec<u8>>> {
         secrets.push(keys.open(previous(webhook), &Sealed { text, key_id })?);
     }
     Ok(secrets)
-}
-
-/// Whether what is sealed opens.
-pub fn check(keys: &Keys, session: &mut Session) -> Result<()> {
-    for row in session.all(&sql!("gateway/webhooks/sealed"), &[])? {
-        let sealed = Sealed { text: row.get("secret"), key_id: row.get("secret_key_id") };
-        keys.open(current(row.get("id")), &sealed)?;
-    }
-    Ok(())
-}
-
-/// Seals again what another key has sealed.
-pub fn renew(keys: &Keys, session: &mut Session) -> Result<()> {
-    loop {
-        let renewed = session.transaction(TransactionOptions::default(), |transaction| {
-            let rows = transaction.all(&sql!("gateway/webhooks/stale"), &[&keys.id(), &RENEWED])?;
-            for row in &rows {
-                let id: Uuid = row.get("id");
-                let open = |place, text: &str, key: &str| {
-                    let (text, key_id) = (row.get(text), row.get(key));
-                    let sealed = Option::zip(text, key_id).map(|(text, key_id)| Sealed { text, key_id });
-                    sealed.map(|sealed| keys.seal(place, &keys.open(place, &sealed)?)).transpose()
-                };
-                let secret = open(current(id), "secret", "secret_key_id")?.map(|sealed| sealed.text);
-                let before = open(previous(id), "previous_secret", "previous_secret_key_id")?;
-                let before = before.map(|sealed| sealed.text);
-                transaction.exec(&sql!("gateway/webhooks/reseal"), &[&id, &secret, &before, &keys.id()])?;
-            }
-            Ok(rows.len())
-        })?;
-        if renewed == 0 {
-            return Ok(());
-        }
-        log::info!("sealed the secrets of {renewed} webhooks again, with the key {}", keys.id());
-    }
 }

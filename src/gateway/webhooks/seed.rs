@@ -3,10 +3,11 @@
 use serde_json::json;
 use uuid::Uuid;
 
-use super::secrets;
+use super::secrets::{self, STORE};
 use crate::config::Config;
-use crate::db::Statements;
+use crate::db::{Session, Statements};
 use crate::error::{Code, Error, Result};
+use crate::sealing::settle;
 use crate::secret::Keys;
 use crate::sql;
 use crate::sql::Json;
@@ -18,8 +19,9 @@ pub const SEED_URL: &str = "http://localhost:9000/hooks";
 pub const SEED_SECRET: &[u8] = b"not a secret, as everybody knows";
 
 /// Makes the example, if it is not there; answers whether it was made.
-pub fn seed(config: &Config, statements: &mut dyn Statements) -> Result<bool> {
+pub fn seed(config: &Config, session: &mut Session) -> Result<bool> {
     let keys = Keys::configured(config)?;
+    settle(&keys, session, &[STORE])?;
     let id = Uuid::now_v7();
     let sealed = keys.seal(secrets::current(id), SEED_SECRET)?;
     let webhook = json!({
@@ -34,7 +36,7 @@ pub fn seed(config: &Config, statements: &mut dyn Statements) -> Result<bool> {
         "enabled": false,
         "metadata": { "seed": true },
     });
-    let rows = statements.all(&sql!("gateway/webhooks/insert"), &[&Json(ACTOR), &Json(&webhook.to_string())]);
+    let rows = session.all(&sql!("gateway/webhooks/insert"), &[&Json(ACTOR), &Json(&webhook.to_string())]);
     match rows {
         Ok(rows) if rows.is_empty() => Err(Error::internal("the sample webhook was not made")),
         Ok(_) => Ok(true),

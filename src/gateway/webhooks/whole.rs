@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::resource::{self, RULES, SELECT};
@@ -59,13 +59,7 @@ pub fn make(
     webhook: &Map<String, Value>,
 ) -> Result<String> {
     let mut body = webhook.clone();
-    let id = Uuid::now_v7();
-    let secret = secrets::take(&mut body)?;
-    let sealed = webhooks.seal(secrets::current(id), &secret)?;
-    body.insert("id".to_owned(), json!(id));
-    body.insert("secret".to_owned(), json!(sealed.text));
-    body.insert("secret_key_id".to_owned(), json!(sealed.key_id));
-    body.insert("created_by".to_owned(), json!(user));
+    let (_, secret) = webhooks.seal_new(&mut body, user)?;
     let body = Value::Object(body).to_string();
     statements.all(&sql!("gateway/webhooks/insert"), &[&Json(actor), &Json(&body)]).map_err(told)?;
     Ok(signature::show_secret(&secret))

@@ -55,11 +55,14 @@ const FILL: &str = "
     VACUUM (ANALYZE) templates.templates, devx.generation_history";
 
 /// What is asked for: name, method, path, body. A `{n}` is another number each time.
-const WORKS: [(&str, &str, &str, &str); 9] = [
+const WORKS: [(&str, &str, &str, &str); 12] = [
     ("search: all have it", "GET", "/api/templates?q=template&limit=20", ""),
     ("search: one in ten", "GET", "/api/templates?q=react&limit=20", ""),
     ("search: two words", "GET", "/api/templates?q=rust+api&limit=20", ""),
     ("search: one in 5,000", "GET", "/api/templates?q=word{n}&limit=20", ""),
+    ("search: two letters", "GET", "/api/templates?q=go&limit=20", ""),
+    ("search: a beginning", "GET", "/api/templates?q=w&limit=20", ""),
+    ("search: nobody has it", "GET", "/api/templates?q=zebra{n}&limit=20", ""),
     ("search: filtered", "GET", "/api/templates?q=api&technology=technology-7&category=web&limit=20", ""),
     ("list: the newest", "GET", "/api/templates?limit=20", ""),
     ("list: by tag", "GET", "/api/templates?tag=tag-7&limit=20", ""),

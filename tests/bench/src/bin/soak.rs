@@ -70,14 +70,16 @@ impl Served {
         Ok(served)
     }
 
-    /// Memory in MiB, descriptors, threads.
-    fn holds(&self) -> Result<[f64; 3]> {
+    /// Memory in MiB, its own and what is read of files (of the program, that is); descriptors, threads.
+    fn holds(&self) -> Result<[f64; 4]> {
         let process = PathBuf::from(format!("/proc/{}", self.child.id()));
         let status = fs::read_to_string(process.join("status"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
-        let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
+        let memory = |name: &str| -> Result<f64> {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).ok_or_else(|| format!("no {name}"))?;
+            Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? / 1024.0)
+        };
         let count = |folder: &str| fs::read_dir(process.join(folder)).map(Iterator::count);
-        Ok([kib / 1024.0, count("fd")? as f64, count("task")? as f64])
+        Ok([memory("RssAnon:")?, memory("RssFile:")?, count("fd")? as f64, count("task")? as f64])
     }
 
     fn postgres(&self) -> Result<String> {
@@ -198,7 +200,10 @@ fn main() -> Result<()> {
     let served = Served::start(Path::new(program), Path::new(arguments.text("--log").unwrap_or("/dev/null")))?;
     let key = fs::read_to_string(served.folder.join("admin_api_key"))?;
     let (key, score) = (key.trim(), Score::default());
-    println!("{:>8} {:>10} {:>9} {:>12} {:>8}", "seconds", "requests/s", "MiB", "descriptors", "threads");
+    println!(
+        "{:>8} {:>10} {:>9} {:>9} {:>12} {:>8}",
+        "seconds", "requests/s", "own MiB", "file MiB", "descriptors", "threads"
+    );
     let turns = thread::scope(|scope| {
         for number in 0..arguments.value("--clients", 64)? {
             let (score, caller) = (&score, Caller { port: served.port, key, stream: None });
@@ -239,8 +244,9 @@ fn watch(served: &Served, key: &str, score: &Score, time: Duration, fault_every:
         let done: u64 = score.statuses.lock().map_err(|_| "a client panicked")?.values().sum();
         let rate = (done - before) as f64 / round.elapsed().as_secs_f64();
         before = done;
-        let [memory, descriptors, threads] = served.holds()?;
-        println!("{:>8} {rate:>10.0} {memory:>9.1} {descriptors:>12} {threads:>8}", start.elapsed().as_secs());
+        let [own, files, descriptors, threads] = served.holds()?;
+        let seconds = start.elapsed().as_secs();
+        println!("{seconds:>8} {rate:>10.0} {own:>9.1} {files:>9.1} {descriptors:>12} {threads:>8}");
     }
     Ok(turns)
 }
