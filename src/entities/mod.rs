@@ -102,11 +102,12 @@ impl Entities {
     pub fn endpoints(&self) -> Vec<Endpoint> {
         let mut endpoints = definitions::endpoints(&self.list);
         for entity in &self.list {
-            endpoints.extend(resource::resource(entity, &self.list, self.keys.as_ref()).endpoints());
+            let resource = resource::resource(entity, &self.list, self.keys.as_ref());
             if entity.models.soft_deletable {
                 endpoints.extend(resource::deleted(entity).endpoints());
-                endpoints.push(restore::endpoint(entity));
+                endpoints.push(restore::endpoint(entity, resource.shown_fields()));
             }
+            endpoints.extend(resource.endpoints());
         }
         endpoints
     }

@@ -117,7 +117,7 @@ fn field(column: &Column) -> Field {
     let kind = kind(column);
     let mut field = fields::json(column.name.clone()).help(column.description.clone());
     field.kind = match column.is_array {
-        true => Kind::List { item: Box::new(kind), max: ITEMS_MAX },
+        true => Kind::List { item: Box::new(kind), min: 0, max: ITEMS_MAX, is_set: false },
         false => kind,
     };
     if column.is_required {

@@ -3,15 +3,16 @@
 use std::borrow::Cow;
 
 use super::declaration::Entity;
-use super::resource::{fields, permissions};
+use super::resource::permissions;
 use super::{kept, statements, table, text};
 use crate::error::{Code, Error};
+use crate::fields::Field;
 use crate::http::{Access, Endpoint, Many, Output, Reply, post};
-use crate::resource::{as_object, explain, with_common};
+use crate::resource::{as_object, explain};
 use crate::sql::Json;
 
 /// The endpoint. What refers to the row and was deleted with it stays deleted: it may be restored after it.
-pub(super) fn endpoint(entity: &Entity) -> Endpoint {
+pub(super) fn endpoint(entity: &Entity, shown: Vec<Field>) -> Endpoint {
     let query = statements::restore(entity);
     let statement = as_object(&query);
     let (rules, table) = (kept::rules(table::rules(entity)), kept::text(&format!("{}.{}", text::SCHEMA, entity.name)));
@@ -33,7 +34,7 @@ pub(super) fn endpoint(entity: &Entity) -> Endpoint {
     };
     post(path, Access::Permission(permissions(entity).1), restore)
         .summary(format!("Restore a deleted {}", entity.singular))
-        .answers(200, Output::Object(with_common(fields(entity))))
+        .answers(200, Output::Object(shown))
         .named("", super::resource::type_name(&entity.singular))
         .guarded(entity.models.business_scoped)
         .writes()

@@ -135,8 +135,15 @@ impl Checker {
             (Kind::Records { fields, max }, Value::Array(items)) => {
                 return self.items(name, items, *max, |checker, name, item| checker.record(name, fields, item));
             }
-            (Kind::List { item: kind, max }, Value::Array(items)) => {
-                return self.items(name, items, *max, |checker, name, item| checker.value(name, kind, None, item));
+            (Kind::List { item: kind, min, max, is_set }, Value::Array(items)) => {
+                if items.len() < *min {
+                    self.fault(name.to_owned(), "must not be empty");
+                }
+                self.items(name, items, *max, |checker, name, item| checker.value(name, kind, None, item));
+                if *is_set && let Some(item) = twice(items.get(..*max).unwrap_or(items)) {
+                    self.fault(name.to_owned(), format!("must not have {item} twice"));
+                }
+                return;
             }
             _ => {}
         }
@@ -190,6 +197,12 @@ impl Checker {
             check(self, &format!("{name}[{index}]"), item);
         }
     }
+}
+
+/// An item that is there more than once.
+fn twice(items: &[Value]) -> Option<&Value> {
+    let mut known = HashSet::new();
+    items.iter().find(|item| !known.insert(*item))
 }
 
 /// Whether a value that is not null is of its kind; the message says what would be.

@@ -49,10 +49,12 @@ pub enum Kind {
         words: Vec<Text>,
         min: usize,
     },
-    /// Texts, at most so many.
+    /// Texts, so many at least and at most, and perhaps each at most once.
     List {
         item: Box<Kind>,
+        min: usize,
         max: usize,
+        is_set: bool,
     },
     /// An object with any keys.
     Object,
@@ -194,7 +196,7 @@ pub fn set(name: impl Into<Text>, words: &[&'static str]) -> Field {
 
 /// A list of texts of the form that `item` has.
 pub fn list(name: impl Into<Text>, item: Field, max: usize) -> Field {
-    field(name, Kind::List { item: Box::new(item.kind), max })
+    field(name, Kind::List { item: Box::new(item.kind), min: 0, max, is_set: false })
 }
 
 pub fn object(name: impl Into<Text>) -> Field {
@@ -250,10 +252,18 @@ impl Field {
         self
     }
 
-    /// At least one of the words of a set.
+    /// At least one of the words of a set, or of the items of a list.
     pub fn not_empty(mut self) -> Field {
-        if let Kind::Set { min, .. } = &mut self.kind {
+        if let Kind::Set { min, .. } | Kind::List { min, .. } = &mut self.kind {
             *min = 1;
+        }
+        self
+    }
+
+    /// No item of a list is there twice.
+    pub fn each_once(mut self) -> Field {
+        if let Kind::List { is_set, .. } = &mut self.kind {
+            *is_set = true;
         }
         self
     }

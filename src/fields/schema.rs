@@ -141,14 +141,34 @@ fn kind_schema(kind: &Kind, mode: Option<Mode>) -> Value {
             }
             schema
         }
-        Kind::List { item, max } => list(kind_schema(item, mode), *max, is_sent),
+        Kind::List { item, min, max, is_set } => {
+            let mut schema = list(kind_schema(item, mode), *max, is_sent);
+            if is_sent && *min > 0 {
+                schema["minItems"] = json!(min);
+            }
+            if is_sent && *is_set {
+                schema["uniqueItems"] = json!(true);
+            }
+            schema
+        }
         Kind::Object => json!({ "type": "object" }),
         Kind::Map { key, value, max } => map(key, property(value, mode), *max, is_sent),
-        Kind::Record(fields) => object_schema(fields, mode.map(|_| Mode::Create)),
-        Kind::Records { fields, max } => list(object_schema(fields, mode.map(|_| Mode::Create)), *max, is_sent),
+        Kind::Record(fields) => record(fields, mode),
+        Kind::Records { fields, max } => list(record(fields, mode), *max, is_sent),
         Kind::Json if is_sent => json!({ "type": ["array", "boolean", "number", "object", "string"] }),
         Kind::Json => json!({}),
     }
+}
+
+/// An object inside another: it is shown as it was sent, without what need not be there.
+fn record(fields: &[Field], mode: Option<Mode>) -> Value {
+    let mut schema = object_schema(fields, mode.map(|_| Mode::Create));
+    if mode.is_none()
+        && let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut)
+    {
+        required.retain(|name| fields.iter().any(|field| *name == *field.name && !field.is_nullable));
+    }
+    schema
 }
 
 fn list(item: Value, max: usize, is_sent: bool) -> Value {

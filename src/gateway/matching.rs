@@ -21,7 +21,7 @@ pub(super) fn endpoint(gateway: &Arc<Gateway>) -> Endpoint {
     let gateway = gateway.clone();
     let input = vec![
         choice("method", &METHODS).default("GET").help("The method of the request."),
-        text("url").required().max(target::LENGTH_MAX).help("Its URL, or the path and query of it."),
+        text("url").required().max(target::LENGTH_MAX).form(Target::FORM).help("Its URL, or the path and query of it."),
     ];
     post("/api/routes/match", Access::Permission(READ), move |call| find(&gateway, call))
         .summary("Tell which route a request would take, and why")

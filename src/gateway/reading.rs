@@ -51,26 +51,25 @@ pub(super) fn endpoint(gateway: &Arc<Gateway>) -> Endpoint {
 }
 
 fn parameters() -> Vec<Parameter> {
-    let parameter = |name: &str, help: &str, pattern: &str| Parameter {
-        name: name.to_owned(),
-        help: help.to_owned(),
-        schema: json!({ "type": "string", "pattern": pattern }),
-    };
+    let text = |pattern: &str| json!({ "type": "string", "pattern": pattern });
     vec![
-        parameter(
+        Parameter::new(
             "wait",
             "How long to wait for a change, if the client has the configuration already: 30s; at most 55s.",
-            "^[1-9][0-9]{0,3}ms$|^([1-9]|[1-4][0-9]|5[0-5])s$",
+            text("^[1-9][0-9]{0,3}ms$|^([1-9]|[1-4][0-9]|5[0-5])s$"),
         ),
-        parameter("etag", "What the client has, as If-None-Match says it too.", "^[0-9a-f]{32}$"),
-        Parameter {
-            name: "format".to_owned(),
-            help: "Answer with the configuration of another gateway. The header X-Not-Expressed says how much that \
-                   does not say, or not quite; the file says what."
-                .to_owned(),
-            schema: json!({ "type": "string", "enum": Format::ALL.map(Format::name) }),
-        },
-        parameter("port", "With format: where that gateway listens; 8000 if nothing is said.", "^[1-9][0-9]{0,3}$"),
+        Parameter::new("etag", "What the client has, as If-None-Match says it too.", json!({ "type": "string" })),
+        Parameter::new(
+            "format",
+            "Answer with the configuration of another gateway. The header X-Not-Expressed says how much that does not say, \
+             or not quite; the file says what.",
+            json!({ "type": "string", "enum": Format::ALL.map(Format::name) }),
+        ),
+        Parameter::new(
+            "port",
+            "With format: where that gateway listens; 8000 if nothing is said.",
+            text("^[1-9][0-9]{0,3}$"),
+        ),
     ]
 }
 

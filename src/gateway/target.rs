@@ -1,6 +1,7 @@
 //! The path of a request as it is looked up, whichever of the ways to write it the client has chosen.
 
 use crate::error::{Code, Error, Result};
+use crate::fields::Form;
 
 /// Characters of a URL.
 pub(super) const LENGTH_MAX: usize = 8192;
@@ -14,6 +15,14 @@ pub(super) struct Target {
 }
 
 impl Target {
+    /// A URL with a host, or a path; encoded as it should be.
+    pub const FORM: Form = Form {
+        format: None,
+        pattern: Some(r"^(/|[^/?#]*://[^/?#]+)([^%?#]|%[0-9A-Fa-f]{2})*(\?[^#]*)?(#[\s\S]*)?$"),
+        expected: "a URL, or a path that starts with /, rightly encoded",
+        check: |text| Target::parse(text).is_ok(),
+    };
+
     /// From a URL, or the path and query of one.
     pub fn parse(url: &str) -> Result<Target> {
         let url = url.split('#').next().unwrap_or_default();

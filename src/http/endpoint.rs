@@ -90,6 +90,19 @@ pub struct Parameter {
     pub name: String,
     pub help: String,
     pub schema: serde_json::Value,
+    pub is_required: bool,
+}
+
+impl Parameter {
+    /// One that may be left out.
+    pub fn new(name: impl Into<String>, help: impl Into<String>, schema: serde_json::Value) -> Parameter {
+        Parameter { name: name.into(), help: help.into(), schema, is_required: false }
+    }
+
+    pub fn required(mut self) -> Parameter {
+        self.is_required = true;
+        self
+    }
 }
 
 pub type Handler = Box<dyn Fn(&mut Call<'_, '_>) -> Result<Reply> + Send + Sync>;

@@ -71,6 +71,7 @@ fn describe(endpoint: &Endpoint, text: &mut String) {
             let kind = type_of(&parameter.schema, 3);
             let _ = match parameter.name.strip_suffix('*') {
                 Some(start) => writeln!(text, "      [inside: `{start}${{string}}`]: {kind} | undefined;"),
+                None if parameter.is_required => writeln!(text, "      {}: {kind};", key(&parameter.name)),
                 None => writeln!(text, "      {}?: {kind};", key(&parameter.name)),
             };
         }

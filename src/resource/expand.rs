@@ -6,8 +6,7 @@ use postgres::Row;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::Engine;
-use super::parameters::parameter;
+use super::{Engine, Resource};
 use crate::db::Statements;
 use crate::error::{Code, Error, Result};
 use crate::fields::{Field, record};
@@ -82,19 +81,21 @@ impl Engine {
         Ok(rows.into_iter().next())
     }
 
-    /// The fields of replies: its own, and those that may be asked for.
-    pub(super) fn shown_fields(&self) -> Vec<Field> {
-        let expanded = self.resource.expansions.iter().map(|expansion| {
-            let help = format!("What {} refers to, with expand={}.", expansion.column, expansion.name);
-            record(expansion.name, expansion.fields.clone()).read_only().sometimes().help(help)
-        });
-        self.fields.iter().cloned().chain(expanded).collect()
-    }
-
     pub(super) fn expand_parameter(&self) -> Option<Parameter> {
         let names: Vec<&str> = self.resource.expansions.iter().map(|expansion| expansion.name).collect();
         let items = json!({ "type": "string", "enum": names });
         let schema = json!({ "type": "array", "items": items, "minItems": 1 });
-        (!names.is_empty()).then(|| parameter("expand", "References to follow, with commas between them.", schema))
+        (!names.is_empty()).then(|| Parameter::new("expand", "References to follow, with commas between them.", schema))
+    }
+}
+
+impl Resource {
+    /// The fields of replies: its own, and those that may be asked for.
+    pub fn shown_fields(&self) -> Vec<Field> {
+        let expanded = self.expansions.iter().map(|expansion| {
+            let help = format!("What {} refers to, with expand={}.", expansion.column, expansion.name);
+            record(expansion.name, expansion.fields.clone()).read_only().sometimes().help(help)
+        });
+        self.all_fields().into_iter().chain(expanded).collect()
     }
 }

@@ -154,7 +154,7 @@ impl Resource {
         let one = format!("{many}/{{id}}");
         let (read, write) = (Access::Permission(resource.read), Access::Permission(resource.write));
         let (singular, collection) = (resource.singular, resource.collection.replace('-', " "));
-        let object = || Output::Object(engine.shown_fields());
+        let object = || Output::Object(resource.shown_fields());
         let name = resource.type_name();
         let on = |act: fn(&Engine, &mut Call<'_, '_>) -> Result<crate::http::Reply>| {
             let engine = engine.clone();
@@ -166,7 +166,7 @@ impl Resource {
                 .summary(format!("List {collection}"))
                 .pool(Which::Readonly)
                 .parameters(engine.list_parameters())
-                .answers(200, Output::Page(engine.shown_fields()))
+                .answers(200, Output::Page(resource.shown_fields()))
                 .named("", &*name),
             get(&*one, read, on(Engine::get))
                 .summary(format!("Read a {singular}"))

@@ -10,37 +10,33 @@ use super::search::WORDS_MAX;
 use crate::fields::{Field, Kind, value_schema};
 use crate::http::Parameter;
 
-pub(super) fn parameter(name: impl Into<String>, help: impl Into<String>, schema: Value) -> Parameter {
-    Parameter { name: name.into(), help: help.into(), schema }
-}
-
 impl Engine {
     pub(super) fn list_parameters(&self) -> Vec<Parameter> {
         let sorts: Vec<String> = self.sort_names().flat_map(|name| [name.to_owned(), format!("-{name}")]).collect();
         let names = page_field_names(&self.fields);
         let mut parameters = vec![
-            parameter(
+            Parameter::new(
                 "limit",
                 "Rows of a page.",
                 json!({ "type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT }),
             ),
-            parameter(
+            Parameter::new(
                 "cursor",
                 "Where to go on: the `next_cursor` of the page before. Not together with `page`, and with the same `sort`.",
                 json!({ "type": "string" }),
             ),
-            parameter(
+            Parameter::new(
                 "page",
                 format!("The number of a page instead of a cursor, to a depth of {OFFSET_MAX} rows."),
                 json!({ "type": "integer", "minimum": 1, "maximum": OFFSET_MAX }),
             ),
-            parameter("total", "Whether to count all rows.", json!({ "type": "boolean", "default": false })),
-            parameter(
+            Parameter::new("total", "Whether to count all rows.", json!({ "type": "boolean", "default": false })),
+            Parameter::new(
                 "sort",
                 "The order; - turns it round.",
                 json!({ "type": "string", "enum": sorts, "default": SORT_DEFAULT }),
             ),
-            parameter(
+            Parameter::new(
                 "fields",
                 "The fields to show; without it all of them.",
                 json!({ "type": "array", "items": { "type": "string", "enum": names }, "minItems": 1 }),
@@ -49,14 +45,19 @@ impl Engine {
         parameters.extend(self.expand_parameter());
         if self.resource.search.is_some() {
             let help = "Words to look for; the best are first. Not together with `sort`.";
-            parameters.push(parameter("q", help, json!({ "type": "string", "minLength": 1, "maxLength": WORDS_MAX })));
+            parameters.push(Parameter::new(
+                "q",
+                help,
+                json!({ "type": "string", "minLength": 1, "maxLength": WORDS_MAX }),
+            ));
         }
         parameters.extend(self.filter_parameters());
         parameters
     }
 
     pub(super) fn filter_parameters(&self) -> Vec<Parameter> {
-        let words = self.resource.words.iter().map(|word| parameter(word.name, word.help, json!({ "type": "string" })));
+        let words =
+            self.resource.words.iter().map(|word| Parameter::new(word.name, word.help, json!({ "type": "string" })));
         self.filter_names().filter_map(|name| self.field(name)).flat_map(filters).chain(words).collect()
     }
 }
@@ -68,7 +69,7 @@ fn filters(field: &Field) -> Vec<Parameter> {
     match field.kind {
         Kind::Object => {
             let help = format!("With this inside: {name}.team=platform.");
-            parameters.push(parameter(format!("{name}.*"), help, json!({ "type": "string" })));
+            parameters.push(Parameter::new(format!("{name}.*"), help, json!({ "type": "string" })));
         }
         Kind::Map { .. } | Kind::Record(_) | Kind::Records { .. } | Kind::Json => {}
         Kind::Set { .. } | Kind::List { .. } => {
@@ -76,26 +77,27 @@ fn filters(field: &Field) -> Vec<Parameter> {
                 Kind::List { item, .. } => value(item),
                 _ => json!({ "type": "string" }),
             };
-            parameters.push(parameter(&**name, "With this among them.", item));
+            parameters.push(Parameter::new(&**name, "With this among them.", item));
         }
         _ => {
             let value = value(&field.kind);
-            parameters.push(parameter(&**name, "Equal to this.", value.clone()));
+            parameters.push(Parameter::new(&**name, "Equal to this.", value.clone()));
             if !matches!(field.kind, Kind::Boolean | Kind::Choice(_)) {
                 let ways =
                     [("gt", "Behind this."), ("gte", "From this on."), ("lt", "Before this."), ("lte", "Up to this.")];
-                parameters.extend(ways.map(|(word, help)| parameter(format!("{name}__{word}"), help, value.clone())));
+                parameters
+                    .extend(ways.map(|(word, help)| Parameter::new(format!("{name}__{word}"), help, value.clone())));
             }
             let values = json!({ "type": "array", "items": value, "minItems": 1, "maxItems": VALUES_MAX });
-            parameters.push(parameter(format!("{name}__in"), "Equal to one of these.", values));
+            parameters.push(Parameter::new(format!("{name}__in"), "Equal to one of these.", values));
         }
     }
     if matches!(field.kind, Kind::Text { .. }) {
         let text = json!({ "type": "string" });
-        parameters.push(parameter(format!("{name}__contains"), "With this in it, in either case.", text));
+        parameters.push(Parameter::new(format!("{name}__contains"), "With this in it, in either case.", text));
     }
     let null = json!({ "type": "boolean" });
-    parameters.push(parameter(format!("{name}__null"), "Whether it is not set.", null));
+    parameters.push(Parameter::new(format!("{name}__null"), "Whether it is not set.", null));
     parameters
 }
 

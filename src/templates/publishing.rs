@@ -31,11 +31,11 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         crate::fields::object("snapshot").never_null().help("The template as it was published."),
         timestamp("published_at").never_null().help("When it was published."),
     ];
-    let parameter = Parameter {
-        name: "version".to_owned(),
-        help: "The version; the last one that was published, unless given.".to_owned(),
-        schema: serde_json::json!({ "type": "string" }),
-    };
+    let parameter = Parameter::new(
+        "version",
+        "The version; the last one that was published, unless given.",
+        serde_json::json!({ "type": "string" }),
+    );
     vec![
         post("/api/templates/{id}/publish", write, publish)
             .summary("Publish a template: an immutable version of it, with a checksum")

@@ -87,9 +87,13 @@ pub(super) fn own_fields() -> Vec<Field> {
         text("description").max(10_000).default("").help("What it is for."),
         uuid("category_id").help("Where it belongs."),
         list("technologies", text("").max(63).form(Form::SLUG), SLUGS_MAX)
+            .each_once()
             .default(json!([]))
             .help("What it is made with: slugs of technologies."),
-        list("tags", text("").max(63).form(Form::SLUG), SLUGS_MAX).default(json!([])).help("Words to find it by."),
+        list("tags", text("").max(63).form(Form::SLUG), SLUGS_MAX)
+            .each_once()
+            .default(json!([]))
+            .help("Words to find it by."),
         text("repository_url").max(2000).form(Form::URL).help("Where its files are kept."),
         text("template_version")
             .max(100)

@@ -11,8 +11,19 @@ import requests
 ROLE = os.environ["API_ROLE"]
 URL = os.environ.get("API_URL", "")
 LOGIN = {"email": os.environ.get("API_EMAIL", ""), "password": os.environ.get("API_PASSWORD", "")}
+# A receiver of webhooks that refuses every connection.
+NOBODY = "https://127.0.0.1:1/hooks"
 # How long a list of rows is good enough.
 SECONDS = 0.5
+
+# What is referred to, by name.
+REFERENCES = {
+    "team_id": "teams",
+    "category_id": "categories",
+    "template_id": "templates",
+    "project_id": "projects",
+    "service_id": "services",
+}
 
 count = itertools.count()
 session = {}
@@ -57,9 +68,41 @@ def make(collection):
         "api-keys": lambda: {"name": name},
         "notifications": lambda: {"user_id": me(), "type": "test.made", "title": name},
         "team-members": lambda: {"team_id": an_id("teams"), "user_id": an_id("users")},
+        "routes": lambda: {"name": name, "path": f"/{name}", "upstream": "http://localhost:1"},
+        "webhooks": lambda: {"name": name, "url": NOBODY, "events": ["teams.*"]},
+        "categories": lambda: {"name": name},
+        "technologies": lambda: {"name": name, "kind": "tool"},
+        "templates": lambda: {"name": name},
+        "projects": lambda: {"name": name},
+        "services": lambda: {"name": name},
+        "generations": lambda: {"template_id": a_published_template()},
+        "entities/users": lambda: {"phone_number": str(uuid.uuid4().int)[:12], "last_name": name},
+        "entities/roles": lambda: {"name": name},
+        "entities/permissions": lambda: {"code": "a_b", "module": name, "resource": name, "action": "read"},
+        "entities/user_activities": lambda: {"user_id": an_id("entities/users"), "activity_type": "login"},
+        "entities/user_preferences": lambda: {"user_id": an_id("entities/users")},
+        "entities/user_sessions": lambda: {"user_id": an_id("entities/users"), "expires_at": "2999-01-01T00:00:00Z"},
     }
+    if collection == "webhook-deliveries":
+        # Each team that is made is told of.
+        make("webhooks")
+        return make("teams")
     # What is recorded, nobody makes.
     return call("POST", f"/api/{collection}", bodies[collection]()) if collection in bodies else None
+
+
+def a_published_template():
+    template = make("templates").json()["id"]
+    call("POST", f"/api/templates/{template}/publish", {})
+    return template
+
+
+def running():
+    """A generation that somebody is at work on: its id, and the fence that they have."""
+    make("generations")
+    claimed = call("POST", "/api/generations/claim", {"worker": "the test", "lease_seconds": 60})
+    row = claimed.json() if claimed.status_code == 200 else {}
+    return row.get("id", str(uuid.uuid4())), row.get("fence", 1)
 
 
 def ids(collection):
@@ -91,15 +134,27 @@ def aim(case):
     """Puts the ids of rows that there are into three requests of four."""
     if next(count) % 4 == 0:
         return
-    collection = case.operation.path.removeprefix("/api/").split("/")[0]
+    parts = case.operation.path.removeprefix("/api/").split("/")
+    collection = "/".join(parts[:2]) if parts[0] == "entities" else parts[0]
+    if collection in ("entities/users", "entities/user_sessions") and ("deleted" in parts or "restore" in parts):
+        collection = f"{collection}/deleted"
     if is_id((case.path_parameters or {}).get("id")):
         # Most keys have ended soon: others set when they do. Only one that goes on is rotated.
         is_rotation = case.operation.path.endswith("/rotate")
         case.path_parameters["id"] = make(collection).json()["id"] if is_rotation else an_id(collection)
     body = case.body if isinstance(case.body, dict) else {}
-    for name, others in (("team_id", "teams"), ("user_id", "users")):
+    users = "entities/users" if parts[0] == "entities" else "users"
+    for name, others in (*REFERENCES.items(), ("user_id", users)):
         if is_id(body.get(name)):
             body[name] = an_id(others)
+    # Only what somebody is at work on goes on, and only they know how.
+    if parts[-1] in ("heartbeat", "complete", "fail") and isinstance(body.get("fence"), int):
+        case.path_parameters["id"], body["fence"] = running()
+    if "route" in (case.query or {}) and case.operation.path == "/api/gateway/blame":
+        case.query["route"] = call("GET", "/api/routes?limit=1").json()["data"][0]["name"]
+    # Of the URLs that look like one, few lead anywhere.
+    if parts[0] == "webhooks" and isinstance(body.get("url"), str):
+        body["url"] = NOBODY
     if case.operation.path == "/api/database/query" and isinstance(body.get("sql"), str):
         body["sql"] = "SELECT email, metadata FROM identity.users LIMIT 3"
     # The right words, for doors that would not open to others.

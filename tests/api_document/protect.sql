@@ -31,3 +31,12 @@ BEFORE DELETE OR UPDATE OF permissions, expires_at, revoked_at, replaced_by ON i
 FOR EACH ROW
 WHEN (OLD.name = 'the key of the test')
 EXECUTE FUNCTION identity.protect_caller();
+
+-- And what the test cannot make, because it is seen from outside.
+WITH service AS (
+    INSERT INTO devx.services (name, slug, user_id)
+    SELECT 'Seen', 'seen', id FROM identity.users WHERE email LIKE '%@caller.example.org'
+    RETURNING id
+)
+INSERT INTO devx.health_checks (service_id, status)
+SELECT id, 'UP' FROM service;

@@ -38,10 +38,8 @@ spec:
 "#;
 
 fn run(app: &App, arguments: &[&str]) -> Run {
-    let data = folder("import");
-    let variables = [("DATABASE_URL", app.database.pairs()), ("MAINSTAY_DATA", data.to_str().unwrap().to_owned())];
-    let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    mainstay(arguments, &variables)
+    let variables = app.variables_of_the_binary();
+    mainstay(arguments, &variables.iter().map(|(name, value)| (&**name, &**value)).collect::<Vec<_>>())
 }
 
 #[track_caller]

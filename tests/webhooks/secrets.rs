@@ -8,11 +8,9 @@ use uuid::Uuid;
 
 use super::{LOCAL, PATIENCE, Receiver, make_team, start_with, webhook};
 use crate::support::app::text;
+use crate::support::sealing::{KEYS, change_keys};
 use crate::support::serving::Serving;
 use crate::support::wait::wait_for;
-
-const FIRST: &str = "the first key, 7f8e2d91ab34c0563de1";
-const SECOND: &str = "the second key, 91c4e0ab77d25f36e8b0";
 
 fn keys(variables: &[(&str, &str)]) -> Keys {
     let config = Config::from(&Variables::of(variables.iter().copied()), |path| std::fs::read_to_string(path)).unwrap();
@@ -25,7 +23,7 @@ fn place(row: Uuid) -> Place<'static> {
 
 #[test]
 fn what_is_sealed_opens_in_its_own_place_unchanged_and_by_its_own_key_alone() {
-    let keys_now = keys(&[("ENCRYPTION_KEY", FIRST)]);
+    let keys_now = keys(&[("ENCRYPTION_KEY", KEYS[0])]);
     assert_eq!(keys_now.seal(place(Uuid::nil()), b"").unwrap_err().code, Code::DatabaseUnavailable, "untried");
     keys_now.trust();
     let row = Uuid::now_v7();
@@ -45,8 +43,8 @@ fn what_is_sealed_opens_in_its_own_place_unchanged_and_by_its_own_key_alone() {
     for text in ["", ":", "::", "00:00:00", "é:é:é", "zz:zz:zz"] {
         assert!(keys_now.open(place(row), &Sealed { text: text.to_owned(), ..sealed.clone() }).is_err(), "{text}");
     }
-    assert!(keys(&[("ENCRYPTION_KEY", SECOND)]).open(place(row), &sealed).is_err());
-    let both = keys(&[("ENCRYPTION_KEY", SECOND), ("ENCRYPTION_KEY_PREVIOUS", FIRST)]);
+    assert!(keys(&[("ENCRYPTION_KEY", KEYS[1])]).open(place(row), &sealed).is_err());
+    let both = keys(&[("ENCRYPTION_KEY", KEYS[1]), ("ENCRYPTION_KEY_PREVIOUS", KEYS[0])]);
     assert_eq!(both.open(place(row), &sealed).unwrap(), b"a secret");
     assert_ne!(both.reseal(place(row), b"x").unwrap().key_id, sealed.key_id);
 }
@@ -54,7 +52,7 @@ fn what_is_sealed_opens_in_its_own_place_unchanged_and_by_its_own_key_alone() {
 #[test]
 fn a_server_with_a_key_that_does_not_open_what_is_stored_is_never_ready_and_seals_nothing() {
     let receiver = Receiver::start();
-    let mut app = start_with(&[("ENCRYPTION_KEY", FIRST)]);
+    let mut app = start_with(&[("ENCRYPTION_KEY", KEYS[0])]);
     let admin = app.admin();
     webhook(&admin.client, &receiver, &["*"], json!({}));
     app.stop();
@@ -63,7 +61,7 @@ fn a_server_with_a_key_that_does_not_open_what_is_stored_is_never_ready_and_seal
     let settings = |key| {
         [&LOCAL, &[("DATABASE_URL", url.as_str()), ("MAINSTAY_DATA", &data), ("ENCRYPTION_KEY", key)][..]].concat()
     };
-    let wrong = Serving::start(&settings(SECOND));
+    let wrong = Serving::start(&settings(KEYS[1]));
     wait_for("it says what is wrong", PATIENCE, || {
         let (status, body) = wrong.get("/ready");
         (status == 503 && body.contains("ENCRYPTION_KEY")).then_some(())
@@ -72,34 +70,19 @@ fn a_server_with_a_key_that_does_not_open_what_is_stored_is_never_ready_and_seal
     let body = json!({ "name": "another", "url": receiver.url(), "events": ["*"] });
     client.post("/api/webhooks", &body).refuse(503, "DATABASE_UNAVAILABLE");
     drop(wrong);
-    let right = Serving::start(&settings(FIRST));
+    let right = Serving::start(&settings(KEYS[0]));
     right.wait_until_ready();
 }
 
 #[test]
-fn with_the_key_before_it_a_new_key_seals_everything_again_and_deliveries_go_on() {
+fn with_another_key_all_secrets_are_sealed_again_and_deliveries_go_on() {
     let receiver = Receiver::start();
-    let app = start_with(&[("ENCRYPTION_KEY", FIRST)]);
+    let mut app = start_with(&[("ENCRYPTION_KEY", KEYS[0])]);
     let client = app.admin().client;
     let made = webhook(&client, &receiver, &["teams.created"], json!({}));
     let path = format!("/api/webhooks/{}/rotate-secret", text(&made["id"]));
     let rotated = client.post(&path, &json!({})).expect(200).json();
-    let url = app.database.pairs();
-    let data = app.data().to_str().unwrap().to_owned();
-    drop(client);
-    let mut app = app;
-    app.stop();
-    let settings = [
-        ("DATABASE_URL", url.as_str()),
-        ("MAINSTAY_DATA", &data),
-        ("ENCRYPTION_KEY", SECOND),
-        ("ENCRYPTION_KEY_PREVIOUS", FIRST),
-    ];
-    let renewing = Serving::start(&[&LOCAL, &settings[..]].concat());
-    renewing.wait_until_ready();
-    drop(renewing);
-    let after = Serving::start(&[&LOCAL, &settings[..3]].concat());
-    after.wait_until_ready();
+    change_keys(&mut app);
     let sql = "INSERT INTO identity.teams (name, slug) VALUES ('late', 'late')";
     app.database.client().batch_execute(sql).unwrap();
     let received = receiver.wait_for(1);

@@ -35,14 +35,15 @@ pub fn endpoints(webhooks: &Arc<Webhooks>) -> Vec<Endpoint> {
         get("/api/gateway/configuration", read, read_configuration)
             .summary("Read a whole configuration, as a file to apply")
             .parameters(vec![
-                parameter(
+                Parameter::new(
                     "tags",
                     "Only the part that these own, separated by commas.",
                     serde_json::json!({ "type": "string" }),
                 ),
-                parameter("revision", "What it was then, instead of now.", number()),
+                Parameter::new("revision", "What it was then, instead of now.", number()),
             ])
             .answers(200, Output::Object(configuration_fields()))
+            .fails(&[Code::NotFound])
             .named("", "Configuration"),
     );
     endpoints.push(changes(
@@ -74,8 +75,8 @@ pub fn endpoints(webhooks: &Arc<Webhooks>) -> Vec<Endpoint> {
         get("/api/gateway/diff", read, diff)
             .summary("Tell what has changed between two revisions")
             .parameters(vec![
-                parameter("from", "The number of the earlier one.", number()),
-                parameter("to", "The number of the later one; what there is now, without it.", number()),
+                Parameter::new("from", "The number of the earlier one.", number()).required(),
+                Parameter::new("to", "The number of the later one; what there is now, without it.", number()),
             ])
             .answers(200, Output::Object(diff_fields()))
             .fails(&[Code::NotFound])
@@ -84,16 +85,14 @@ pub fn endpoints(webhooks: &Arc<Webhooks>) -> Vec<Endpoint> {
     endpoints.push(
         get("/api/gateway/blame", read, blame_it)
             .summary("Tell who changed each field of a route last")
-            .parameters(vec![parameter("route", "The name of the route.", serde_json::json!({ "type": "string" }))])
+            .parameters(vec![
+                Parameter::new("route", "The name of the route.", serde_json::json!({ "type": "string" })).required(),
+            ])
             .answers(200, Output::Json(serde_json::json!({ "type": "array", "items": { "type": "object" } })))
             .fails(&[Code::NotFound])
             .named("", "Blame"),
     );
     endpoints
-}
-
-fn parameter(name: &str, help: &str, schema: Value) -> Parameter {
-    Parameter { name: name.to_owned(), help: help.to_owned(), schema }
 }
 
 fn number() -> Value {
@@ -237,9 +236,11 @@ fn permit(call: &Call<'_, '_>, wanted: &Wanted, permission: Permission) -> Resul
 /// The checksum that the configuration must have before, if the client demands one.
 fn expected(call: &Call<'_, '_>) -> Result<Option<String>> {
     let Some(text) = call.header("If-Match").map(str::trim).filter(|text| *text != "*") else { return Ok(None) };
-    let tag = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    let tag = text.strip_prefix("W/").unwrap_or(text).strip_prefix('"').and_then(|text| text.strip_suffix('"'));
     let tag = tag.filter(|tag| !tag.contains('"'));
-    tag.map(|tag| Some(tag.to_owned())).ok_or_else(|| malformed("If-Match must be * or one ETag, in quotation marks"))
+    // One that is weak, as ours never are, names nothing.
+    tag.map(|tag| Some(if text.starts_with("W/") { text.to_owned() } else { tag.to_owned() }))
+        .ok_or_else(|| malformed("If-Match must be * or one ETag, in quotation marks"))
 }
 
 fn known(call: &Call<'_, '_>, names: &[&str]) -> Result<()> {

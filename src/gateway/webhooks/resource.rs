@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use super::signature::parse_secret;
 use super::{Webhooks, secrets};
-use crate::error::{Code, Error, FieldError, Result};
+use crate::error::{Code, Error, Result};
 use crate::fields::{Field, Form, Mode, boolean, integer, list, map, object, record, text, timestamp, uuid};
 use crate::http::{Access, Call, Endpoint, Many, Output, Permission, Reply, Role, post};
 use crate::resource::{Resource, Rule, as_object, explain};
@@ -45,6 +46,17 @@ const HEADER_CHARACTERS_MAX: usize = 1024;
 const ATTEMPTS_MAX: usize = 20;
 /// A week, in seconds: the longest wait between two attempts.
 const WAIT_MAX: i64 = 7 * 24 * 3600;
+
+/// A secret of 24 to 64 bytes.
+const SECRET: Form = Form {
+    format: None,
+    pattern: Some(concat!(
+        "^whsec_(([A-Za-z0-9+/]{4}){8,21}([A-Za-z0-9+/][AQgw]==)?",
+        "|([A-Za-z0-9+/]{4}){8,20}[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)$",
+    )),
+    expected: "whsec_ and 24 to 64 bytes in base64",
+    check: |text| parse_secret(text).is_some(),
+};
 
 /// What an event may be asked for by.
 const PATTERN: Form = Form {
@@ -117,6 +129,7 @@ fn resource(webhooks: &Arc<Webhooks>) -> Resource {
             text("url").required().max(2048).form(URL).help("Where events are posted."),
             list("events", text("").max(255).form(PATTERN), EVENTS_MAX)
                 .required()
+                .not_empty()
                 .help("What is told: routes.created, routes.*, *."),
             map("headers", HEADER_NAME, text("value").max(HEADER_CHARACTERS_MAX).form(HEADER_VALUE).never_null(), HEADERS_MAX)
                 .default(json!({}))
@@ -160,7 +173,11 @@ pub(super) fn with_secret(webhooks: &Arc<Webhooks>) -> Vec<Field> {
 }
 
 pub(super) fn given_secret() -> Field {
-    text("secret").write_only().max(128).help("whsec_ and 24 to 64 bytes in base64; one is made if it is not given.")
+    text("secret")
+        .write_only()
+        .max(128)
+        .form(SECRET)
+        .help("whsec_ and 24 to 64 bytes in base64; one is made if it is not given.")
 }
 
 pub(super) fn endpoints(webhooks: &Arc<Webhooks>) -> Vec<Endpoint> {
@@ -194,20 +211,9 @@ fn create(webhooks: &Webhooks, call: &mut Call<'_, '_>) -> Result<Reply> {
 }
 
 /// What no field can say of itself: where the URL leads, and that a list is not empty.
-pub(super) fn check(webhooks: &Webhooks, body: &Map<String, Value>) -> Result<()> {
-    let mut faults = Vec::new();
-    let mut fault = |field: &str, message: String| faults.push(FieldError { field: field.to_owned(), message });
-    if let Some(Err(problem)) = body.get("url").and_then(Value::as_str).map(|url| webhooks.reach.check(url)) {
-        fault("url", problem);
-    }
-    if body.get("events").and_then(Value::as_array).is_some_and(Vec::is_empty) {
-        fault("events", "must name at least one".to_owned());
-    }
-    if faults.is_empty() {
+pub(in crate::gateway) fn check(webhooks: &Webhooks, body: &Map<String, Value>) -> Result<()> {
+    let Some(Err(problem)) = body.get("url").and_then(Value::as_str).map(|url| webhooks.reach.check(url)) else {
         return Ok(());
-    }
-    let first = format!("{} {}", faults[0].field, faults[0].message);
-    let mut error = Error::new(Code::ValidationError, first);
-    error.fields = faults;
-    Err(error)
+    };
+    Err(Error::new(Code::ValidationError, format!("url {problem}")).field("url", problem))
 }

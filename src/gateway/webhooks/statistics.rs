@@ -19,11 +19,11 @@ const HOURS_DEFAULT: u64 = 24;
 const HOURS_MAX: u64 = 31 * 24;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    let hours = Parameter {
-        name: "hours".to_owned(),
-        help: format!("How many hours to look back: {HOURS_DEFAULT}."),
-        schema: serde_json::json!({ "type": "integer", "minimum": 1, "maximum": HOURS_MAX }),
-    };
+    let hours = Parameter::new(
+        "hours",
+        format!("How many hours to look back: {HOURS_DEFAULT}."),
+        serde_json::json!({ "type": "integer", "minimum": 1, "maximum": HOURS_MAX }),
+    );
     vec![
         get("/api/webhooks/{id}/statistics", Access::Permission(READ), statistics)
             .summary("Show what became of a webhook's deliveries, and what waits")

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+pub(in crate::gateway) use super::resource::check;
 use super::resource::{self, RULES, SELECT};
-use super::{Webhooks, secrets, signature};
+use super::{Webhooks, signature};
 use crate::db::Statements;
 use crate::error::{Error, Result};
 use crate::fields::Field;
@@ -22,18 +23,6 @@ pub fn fields(webhooks: &Arc<Webhooks>) -> Vec<Field> {
          of one that is there stays.",
     );
     resource::fields(webhooks).into_iter().filter(Field::is_taken).chain([secret]).collect()
-}
-
-/// What no field can say of itself, the secret included.
-pub fn check(webhooks: &Webhooks, webhook: &Map<String, Value>) -> Result<()> {
-    let secret = secrets::take(&mut webhook.clone()).map(drop);
-    match (resource::check(webhooks, webhook), secret) {
-        (Err(mut error), Err(other)) => {
-            error.fields.extend(other.fields);
-            Err(error)
-        }
-        (result, secret) => result.and(secret),
-    }
 }
 
 /// Those that there are, or those that have all of the tags: their ids, and what a file says of them.

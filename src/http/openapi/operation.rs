@@ -93,6 +93,9 @@ fn all_parameters(endpoint: &Endpoint) -> Vec<Value> {
         if !parameter.help.is_empty() {
             shown["description"] = json!(parameter.help);
         }
+        if parameter.is_required {
+            shown["required"] = json!(true);
+        }
         if parameter.schema["type"] == "array" {
             // One after the other, with commas between them.
             shown["style"] = json!("form");

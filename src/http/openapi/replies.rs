@@ -72,6 +72,8 @@ fn reply(endpoint: &Endpoint, status: u16, output: &Output, schema: Value) -> Va
     let mut reply = json!({ "description": description(status), "headers": headers });
     match output {
         Output::Nothing => {}
+        // YAML is of whatever type it says.
+        Output::Text(kind) if kind.ends_with("yaml") => reply["content"] = json!({ *kind: { "schema": {} } }),
         Output::Text(kind) => reply["content"] = json!({ *kind: { "schema": { "type": "string" } } }),
         _ => reply["content"] = json!({ "application/json": { "schema": schema } }),
     }
