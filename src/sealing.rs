@@ -21,7 +21,8 @@ pub struct Store {
     /// Those that another key than $1 has sealed, in rows from $2 on, at most $3, sorted by row and locked: `id`, `place`
     /// (the column that they are sealed for), `name`, `text` and `key_id`.
     pub stale: Query,
-    /// Keeps the secret of the name $2 in row $1 as $3, which the key $4 has sealed.
+    /// Keeps the secret of the name $2 in row $1 as $3, which the key $4 has sealed, if it still is $5: whoever waited for
+    /// a row that was locked has read what it was before.
     pub reseal: Query,
 }
 
@@ -44,9 +45,10 @@ fn renew(keys: &Keys, session: &mut Session, store: &Store) -> Result<usize> {
             let rows = transaction.all(&store.stale, &[&keys.id(), &from, &AT_ONCE])?;
             for row in &rows {
                 let place = Place { table: store.table, column: row.get("place"), row: row.get("id") };
-                let secret = keys.open(place, &Sealed { text: row.get("text"), key_id: row.get("key_id") })?;
-                let Sealed { text, key_id } = keys.reseal(place, &secret)?;
-                transaction.exec(&store.reseal, &[&place.row, &row.get::<_, &str>("name"), &text, &key_id])?;
+                let before = Sealed { text: row.get("text"), key_id: row.get("key_id") };
+                let Sealed { text, key_id } = keys.reseal(place, &keys.open(place, &before)?)?;
+                let name: &str = row.get("name");
+                transaction.exec(&store.reseal, &[&place.row, &name, &text, &key_id, &before.text])?;
             }
             Ok(rows.last().map(|row| (row.get("id"), rows.len())))
         })?;

@@ -182,6 +182,9 @@ pub(super) fn stale(entity: &Entity, column: &str) -> Query {
 /// Keeps a secret that was sealed again.
 pub(super) fn reseal(entity: &Entity, column: &str) -> Query {
     let (table, secret, name) = (table(&entity.name), quoted(column), literal(column));
-    let text = format!("UPDATE {table} SET {secret} = $4::text || ':' || $3::text WHERE id = $1 AND $2::text = {name}");
+    let text = format!(
+        "UPDATE {table} SET {secret} = $4::text || ':' || $3::text\n\
+         WHERE id = $1 AND $2::text = {name} AND right({secret}::text, length($5::text)) = $5"
+    );
     query(entity, "reseal", text)
 }

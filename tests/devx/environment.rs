@@ -1,11 +1,18 @@
 //! Secrets in the environment of a service: taken, sealed, kept, and read only by those who may change it.
 
+use std::thread;
+use std::time::Duration;
+
+use mainstay::config::{Config, Variables};
+use mainstay::secret::{Keys, Place};
 use serde_json::{Value, json};
 
 use super::{project, team};
 use crate::support::App;
 use crate::support::app::text;
+use crate::support::client::Client;
 use crate::support::sealing::{KEYS, change_keys, is_refused_without_its_key};
+use crate::support::wait::wait_for;
 
 fn secret(value: &str) -> Value {
     json!({ "secret": true, "value": value })
@@ -103,7 +110,7 @@ fn with_another_key_all_secrets_are_sealed_again_and_without_the_right_one_no_se
         .map(|made| text(&made["id"]))
         .to_vec();
     change_keys(&mut app);
-    let client = crate::support::client::Client::new(app.address()).with("X-API-Key", &user.key);
+    let client = Client::new(app.address()).with("X-API-Key", &user.key);
     for service in services {
         let revealed = client.post(&format!("/api/services/{service}/reveal"), &json!({})).expect(200).json();
         for n in 0..250 {
@@ -111,4 +118,36 @@ fn with_another_key_all_secrets_are_sealed_again_and_without_the_right_one_no_se
         }
     }
     is_refused_without_its_key(app);
+}
+
+#[test]
+fn a_secret_that_changes_while_it_is_sealed_again_stays_changed() {
+    let mut app = App::start_with(&[("ENCRYPTION_KEY", KEYS[0])]);
+    let user = app.user();
+    let body = json!({ "name": "Pay", "environment_vars": { "T": secret("old") } });
+    let id = text(&user.client.post("/api/services", &body).expect(201).json()["id"]);
+    // Another server, which has the new key already, changes it, and is not done yet.
+    let config = Config::from(&Variables::of([("ENCRYPTION_KEY", KEYS[1])]), |path| std::fs::read_to_string(path));
+    let row = id.parse().unwrap();
+    let place = Place { table: "devx.services", column: "environment_secrets", row };
+    let sealed = Keys::configured(&config.unwrap()).unwrap().reseal(place, b"T=new").unwrap();
+    let (mut client, mut watching) = (app.database.client(), app.database.client());
+    let mut change = client.transaction().unwrap();
+    let sql = "UPDATE devx.services SET environment_secrets = \
+        jsonb_build_object('T', jsonb_build_object('text', $1::text, 'key_id', $2::text)) WHERE id = $3";
+    change.execute(sql, &[&sealed.text, &sealed.key_id, &row]).unwrap();
+    app.set(&[("ENCRYPTION_KEY", KEYS[1]), ("ENCRYPTION_KEY_PREVIOUS", KEYS[0])]);
+    thread::scope(|scope| {
+        let restarting = scope.spawn(|| app.restart());
+        wait_for("the secret is to be sealed again", Duration::from_secs(60), || {
+            let waiting =
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            (watching.query_one(waiting, &[]).unwrap().get::<_, i64>(0) > 0).then_some(())
+        });
+        change.commit().unwrap();
+        restarting.join().unwrap();
+    });
+    let client = Client::new(app.address()).with("X-API-Key", &user.key);
+    let revealed = client.post(&format!("/api/services/{id}/reveal"), &json!({})).expect(200).json();
+    assert_eq!(revealed["environment_vars"]["T"], "new");
 }
