@@ -123,6 +123,12 @@ def an_id(collection):
     return found[next(count) % len(found)] if found else str(uuid.uuid4())
 
 
+def a_new_id(collection):
+    """The id of a row that nothing refers to, or of some row."""
+    made = make(collection) if collection != "sessions" else None
+    return made.json()["id"] if made is not None and made.status_code == 201 else an_id(collection)
+
+
 def is_id(value):
     try:
         return isinstance(value, str) and str(uuid.UUID(value)) == value.lower()
@@ -139,9 +145,10 @@ def aim(case):
     if collection in ("entities/users", "entities/user_sessions") and ("deleted" in parts or "restore" in parts):
         collection = f"{collection}/deleted"
     if is_id((case.path_parameters or {}).get("id")):
-        # Most keys have ended soon: others set when they do. Only one that goes on is rotated.
-        is_rotation = case.operation.path.endswith("/rotate")
-        case.path_parameters["id"] = make(collection).json()["id"] if is_rotation else an_id(collection)
+        # Most keys have ended soon: others set when they do. Only one that goes on is rotated. And what others refer to
+        # is not deleted.
+        needs_new = case.operation.path.endswith("/rotate") or case.method == "DELETE"
+        case.path_parameters["id"] = a_new_id(collection) if needs_new else an_id(collection)
     body = case.body if isinstance(case.body, dict) else {}
     users = "entities/users" if parts[0] == "entities" else "users"
     for name, others in (*REFERENCES.items(), ("user_id", users)):

@@ -96,7 +96,7 @@ pub fn endpoints(webhooks: &Arc<Webhooks>) -> Vec<Endpoint> {
 }
 
 fn number() -> Value {
-    serde_json::json!({ "type": "integer", "minimum": 1 })
+    serde_json::json!({ "type": "integer", "minimum": 1, "maximum": i64::MAX })
 }
 
 fn tags_field() -> Field {

@@ -1,5 +1,6 @@
 //! A declared entity against a table of our own that has the same columns, rules and audit: `ops.settings`. Both are
-//! served by one server, in alternating rounds.
+//! served by one server, in alternating rounds. And the same entity as it is usually declared: with two columns more, which
+//! say who made a row and who changed it last.
 //!
 //! `bench-entities --mainstay PROGRAM [--rounds N] [--seconds N]`. Prints medians and ratios; never judges. Needs wrk.
 
@@ -16,18 +17,22 @@ const DATABASE: &str = "bench_entities";
 const ROWS: u32 = 10_000;
 const CONNECTIONS: [u32; 2] = [1, 16];
 
-/// What settings are, declared. Two columns more say who made a row and who changed it last.
-const KNOBS: &str = r#"{
-  "name": "knobs",
-  "models": ["auditable"],
+/// What settings are, declared.
+fn declaration(name: &str, models: &str) -> String {
+    format!(
+        r#"{{
+  "name": "{name}",
+  "models": [{models}],
   "fields": [
-    {"name": "key", "type": "text", "min": 1, "required": true, "unique": true, "sort": true},
-    {"name": "value", "type": "json", "any": true, "required": true},
-    {"name": "description", "type": "text", "max": 1000, "default": ""},
-    {"name": "secret", "type": "boolean", "default": false}
+    {{"name": "key", "type": "text", "min": 1, "required": true, "unique": true, "sort": true}},
+    {{"name": "value", "type": "json", "any": true, "required": true}},
+    {{"name": "description", "type": "text", "max": 1000, "default": ""}},
+    {{"name": "secret", "type": "boolean", "default": false}}
   ],
-  "permissions": {"read": "ADMIN", "write": "ADMIN"}
-}"#;
+  "permissions": {{"read": "ADMIN", "write": "ADMIN"}}
+}}"#
+    )
+}
 
 /// For wrk: what a request is. `path` and `ids` are known to it.
 const WORKS: [(&str, &str); 3] = [
@@ -47,9 +52,12 @@ fn prepare(cluster: &Cluster) -> Result<String> {
         "INSERT INTO identity.users (email, role, status) VALUES ('bench@example.org', 'ADMIN', 'ACTIVE');
          INSERT INTO ops.settings (id, key, value)
          SELECT md5(n::text)::uuid, 'key-' || n, '{{\"cost_centre\": 4711}}' FROM generate_series(1, {ROWS}) AS n;
-         INSERT INTO app.knobs (id, key, value) SELECT id, key, value FROM ops.settings;"
+         INSERT INTO app.knobs (id, key, value) SELECT id, key, value FROM ops.settings;
+         INSERT INTO app.audited_knobs (id, key, value) SELECT id, key, value FROM ops.settings;"
     ))?;
-    client.batch_execute("VACUUM ANALYZE ops.settings, app.knobs")?;
+    // The same audit as that of settings, which is declared only together with the two columns.
+    client.batch_execute("SELECT telemetry.audit('app.knobs', secret => '{value}', secret_where => 'secret')")?;
+    client.batch_execute("VACUUM ANALYZE ops.settings, app.knobs, app.audited_knobs")?;
     let ids = client.query("SELECT id::text FROM app.knobs ORDER BY random() LIMIT 2000", &[])?;
     let ids: Vec<String> = ids.iter().map(|row| row.get(0)).collect();
     fs::write(cluster.folder().join("ids"), ids.join("\n"))?;
@@ -81,7 +89,8 @@ fn main() -> Result<()> {
     cluster.create(DATABASE)?;
     let folder = cluster.folder().join("entities");
     fs::create_dir(&folder)?;
-    fs::write(folder.join("knobs.json"), KNOBS)?;
+    fs::write(folder.join("knobs.json"), declaration("knobs", ""))?;
+    fs::write(folder.join("audited_knobs.json"), declaration("audited_knobs", "\"auditable\""))?;
     let path = folder.to_str().ok_or("a folder whose name is no text")?;
     let settings = [("ENTITIES_PATH", path), ("ACCESS_LOG_TABLE", "false")];
     let served = Served::mainstay(&program, &cluster, DATABASE, &settings)?;
@@ -90,23 +99,31 @@ fn main() -> Result<()> {
         "requests a second on PostgreSQL {}, {rounds} alternating rounds of {seconds} s, medians\n",
         cluster.version()
     );
-    println!("{:<8} {:>6} {:>10} {:>10}   the entity is", "work", "conns", "entity", "our own");
+    println!(
+        "{:<8} {:>6} {:>10} {:>10} {:>10}   the entity is, and auditable",
+        "work", "conns", "entity", "auditable", "our own"
+    );
     for work in WORKS {
         let entity = lua(&cluster, &key, "/api/entities/knobs", work)?;
+        let audited = lua(&cluster, &key, "/api/entities/audited_knobs", work)?;
         let own = lua(&cluster, &key, "/api/settings", work)?;
         for connections in CONNECTIONS {
-            let (mut declared, mut built_in) = (Vec::new(), Vec::new());
+            let (mut declared, mut auditable, mut built_in) = (Vec::new(), Vec::new(), Vec::new());
             for round in 1..=rounds {
                 progress(&format!("{}, {connections} connections, round {round} of {rounds}", work.0));
                 declared.push(served.rate(&entity, connections, seconds)?);
+                auditable.push(served.rate(&audited, connections, seconds)?);
                 built_in.push(served.rate(&own, connections, seconds)?);
             }
             progress("");
-            let (mine, other) = (median(&declared), median(&built_in));
             println!(
-                "{:<8} {connections:>6} {mine:>10.0} {other:>10.0}   {:.2} x",
+                "{:<8} {connections:>6} {:>10.0} {:>10.0} {:>10.0}   {:.2} x, {:.2} x",
                 work.0,
-                ratio(&declared, &built_in)
+                median(&declared),
+                median(&auditable),
+                median(&built_in),
+                ratio(&declared, &built_in),
+                ratio(&auditable, &built_in)
             );
         }
     }
