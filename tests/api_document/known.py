@@ -49,6 +49,9 @@ def is_excused(path, fault):
     # Texts, and objects that stand for secrets: what is in them, the document says in words.
     if path.startswith("/api/services") and field.startswith("environment_vars"):
         return True
+    # Names that are the same to whoever takes no notice of case.
+    if message.endswith("is there twice: case makes no difference"):
+        return True
     # What each way to prove who one is has to be told.
     if path.startswith(("/api/routes", "/api/gateway")) and "auth." in field and " the type " in message:
         return True
