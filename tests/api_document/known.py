@@ -9,12 +9,12 @@ def problem(response):
     return body if isinstance(body, dict) else {}
 
 
-def has_large_integer(value):
+def has_long_number(value):
     if isinstance(value, dict):
-        return any(has_large_integer(item) for item in value.values())
+        return any(has_long_number(item) for item in value.values())
     if isinstance(value, list):
-        return any(has_large_integer(item) for item in value)
-    return isinstance(value, int) and not -(2**63) <= value < 2**64
+        return any(has_long_number(item) for item in value)
+    return isinstance(value, float) or isinstance(value, int) and not -(2**63) <= value < 2**64
 
 
 # The beginnings of paths, and of the faults that they may have the ends of fields and parts of messages.
@@ -79,7 +79,7 @@ def is_known(case, response, role):
     if status == 414 and len(response.request.url) > 8000:
         return True
     # JSON Schema knows no precision: 2**70 is an integer like any other, which most programs read as another one.
-    if status == 400 and has_large_integer(case.body) and says.startswith("the number "):
+    if status == 400 and has_long_number(case.body) and says.startswith("the number "):
         return True
     # Whether a name has been used before, for something else.
     if status == 422 and "idempotency-key" in headers and fields == {"Idempotency-Key"}:
