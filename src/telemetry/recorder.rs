@@ -22,7 +22,7 @@ use crate::sql::Json;
 
 /// Entries that may wait.
 pub const ENTRIES_MAX: usize = 4096;
-/// So many do not wait for more.
+/// So many do not wait for more, and so many are written at once: a connection keeps the room of its largest statement.
 const BATCH: usize = 500;
 /// How long fewer wait for more, and for how long the database is left alone after it was away.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -161,9 +161,12 @@ impl Shared {
     fn run(&self) {
         let mut told = 0;
         let mut measured = Instant::now();
+        let mut entries = Vec::new();
         loop {
-            let (entries, is_last) = self.next();
-            self.write(&entries);
+            let is_last = self.next(&mut entries);
+            let unwritten: usize =
+                entries.chunks(BATCH).skip_while(|batch| self.write(batch)).map(<[Entry]>::len).sum();
+            self.dropped.fetch_add(unwritten as u64, Ordering::Relaxed);
             let dropped = self.dropped.load(Ordering::Relaxed);
             if dropped > told {
                 let count = dropped - told;
@@ -200,39 +203,39 @@ impl Shared {
         }
     }
 
-    /// The next entries, when there are many or the first has waited long, and whether they are the last.
-    fn next(&self) -> (Vec<Entry>, bool) {
+    /// Puts the next entries in the place of those before, when there are many or the first has waited long, and answers
+    /// whether they are the last.
+    fn next(&self, entries: &mut Vec<Entry>) -> bool {
+        entries.clear();
         let mut waiting = self.lock();
         let deadline = Instant::now() + PAUSE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             if waiting.is_stopping || waiting.entries.len() >= BATCH || left.is_zero() {
-                return (std::mem::take(&mut waiting.entries), waiting.is_stopping);
+                std::mem::swap(&mut waiting.entries, entries);
+                return waiting.is_stopping;
             }
             waiting = self.changed.wait_timeout(waiting, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
-    /// Writes entries, as soon as the database can be reached. Only when everything ends, or if they can never be
-    /// written, are they dropped.
-    fn write(&self, entries: &[Entry]) {
-        if entries.is_empty() {
-            return;
-        }
+    /// Writes entries, as soon as the database can be reached; they are dropped if they can never be written. Answers false,
+    /// and has not written them, when everything ends first.
+    fn write(&self, entries: &[Entry]) -> bool {
         let count = entries.len() as u64;
         let rows = Value::Array(entries.iter().map(row).collect()).to_string();
         loop {
             let Err(error) = self.insert(&rows) else {
                 self.written.fetch_add(count, Ordering::Relaxed);
-                return;
+                return true;
             };
-            let is_away = matches!(error.code, Code::DatabaseUnavailable | Code::PoolExhausted | Code::QueryTimeout);
-            if !is_away {
+            if !matches!(error.code, Code::DatabaseUnavailable | Code::PoolExhausted | Code::QueryTimeout) {
                 log::error!("the access log cannot be written: {error}");
-            }
-            if !is_away || self.is_stopped_within(PAUSE) {
                 self.dropped.fetch_add(count, Ordering::Relaxed);
-                return;
+                return true;
+            }
+            if self.is_stopped_within(PAUSE) {
+                return false;
             }
         }
     }
