@@ -2,8 +2,9 @@
 //!
 //! Too many threads on one epoll set cost a third of the throughput, because every request wakes another one; too few
 //! leave the processor idle while they wait for a database. So a thread needs a place to go in. There are as many
-//! places as keep, on average, one runnable thread for each core: as many as there are cores while the handlers
-//! compute, all of them while the handlers sleep, and the right number between (see [`Gate::measure`]).
+//! places as keep, on average, one runnable thread for each core: as many as there are cores while requests need
+//! nothing but to be read and answered, all of them while the handlers sleep, and the right number between (see
+//! [`Gate::measure`]).
 //!
 //! A thread keeps its place while it works on a request, so that a quick handler costs one compare-and-swap and no
 //! system call. If it is still at the same request at the keeper's second look, a few milliseconds at most, it is
@@ -26,6 +27,8 @@ const MEASURE_TICKS: u32 = 8;
 const MEASURE_SEATS_MAX: usize = 8;
 /// Working time below which a measurement says nothing.
 const MEASURE_BUSY_MIN: Duration = Duration::from_millis(4);
+/// From this part of the working time of all threads on, handlers are what the work consists of.
+const HANDLERS_RULE: f64 = 0.8;
 /// More places than any process has threads.
 const PLACES_MAX: usize = 1 << 16;
 
@@ -288,6 +291,9 @@ impl Gate {
     /// wait for something else (a database, a lock, a timer) for the rest. With `cores × work / runnable` places there
     /// is, on average, a runnable thread for each core. Time spent ready but without a core counts as runnable: where
     /// others use the cores, more threads would only queue for them.
+    ///
+    /// An average is not every moment. Where handlers are what the work consists of, there is a place more for each core:
+    /// without those the cores are idle for a sixth of the time when each request asks a database on the same machine.
     fn measure(&self, places: &mut Places) {
         let (mut busy, mut runnable) = (0, 0);
         for seat in places.taken.iter().take(MEASURE_SEATS_MAX) {
@@ -299,8 +305,10 @@ impl Gate {
         if busy < MEASURE_BUSY_MIN.as_nanos() as u64 {
             return;
         }
-        let wanted = self.cores as f64 * busy as f64 / runnable.max(1) as f64;
-        let wanted = (wanted.min(PLACES_MAX as f64).round() as usize).max(self.cores);
+        let share = busy as f64 / runnable.max(1) as f64;
+        let spare = if share >= HANDLERS_RULE { self.cores } else { 0 };
+        let wanted = (self.cores as f64 * share).min(PLACES_MAX as f64).round() as usize;
+        let wanted = (wanted + spare).max(self.cores);
         // Up at once, because somebody waits; down by and by.
         let old = self.count.load(Ordering::Relaxed);
         let count = if wanted > old { wanted } else { old - (old - wanted).div_ceil(4) };

@@ -1,5 +1,6 @@
 //! Requests through the whole API: a row by its id, a list of 20, a new row; against the same statements in pgbench, and
-//! against axum with deadpool-postgres doing the same work.
+//! against axum with deadpool-postgres doing the same work. For the row by its id there is the floor, too: the least that
+//! blocking threads with r2d2 and postgres have to do.
 //!
 //! `bench-api --mainstay PROGRAM [--rounds N] [--seconds N]`. Prints medians over the rounds, ratios, and the memory of the
 //! server; never judges. Needs wrk and pgbench.
@@ -72,6 +73,12 @@ fn axum(cluster: &Cluster, key: &str, user: &str) -> Result<Served> {
     Served::other(Command::new(program).arg(POOL).arg(cluster.folder()).arg(DATABASE).arg(key).arg(user))
 }
 
+/// What does nothing but the read, in the frame that mainstay has.
+fn floor(cluster: &Cluster) -> Result<Served> {
+    let program = std::env::current_exe()?.with_file_name("floor-api");
+    Served::other(Command::new(program).arg(POOL).arg(cluster.folder()).arg(DATABASE))
+}
+
 fn pgbench(cluster: &Cluster, script: &Path, clients: u32, seconds: u32) -> Result<f64> {
     let mut command = Command::new(cluster.program("pgbench"));
     command.args(["--no-vacuum", "--protocol=prepared", "--username=postgres"]);
@@ -134,32 +141,41 @@ fn main() -> Result<()> {
     let (key, user) = prepare(&cluster)?;
     let ours = Served::mainstay(&program, &cluster, DATABASE, &SETTINGS)?;
     let theirs = axum(&cluster, &key, &user)?;
+    let least = floor(&cluster)?;
     println!(
         "requests a second on PostgreSQL {}, {rounds} alternating rounds of {seconds} s, medians\n",
         cluster.version()
     );
-    println!("{:<8} {:>6} {:>10} {:>10} {:>10}   mainstay is", "work", "conns", "mainstay", "axum", "pgbench");
+    println!(
+        "{:<8} {:>6} {:>10} {:>10} {:>10} {:>10}   mainstay is",
+        "work", "conns", "mainstay", "axum", "floor", "pgbench"
+    );
     for work in works(&user) {
         let script = lua(&cluster, &key, &work)?;
         let statement = cluster.folder().join(format!("{}.sql", work.name));
         fs::write(&statement, &work.script)?;
         for connections in CONNECTIONS {
-            let (mut us, mut them, mut bare) = (Vec::new(), Vec::new(), Vec::new());
+            let (mut us, mut them, mut lowest, mut bare) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
             for round in 1..=rounds {
                 progress(&format!("{}, {connections} connections, round {round} of {rounds}", work.name));
                 us.push(ours.rate(&script, connections, seconds)?);
                 them.push(theirs.rate(&script, connections, seconds)?);
+                if work.name == "read" {
+                    lowest.push(least.rate(&script, connections, seconds)?);
+                }
                 bare.push(pgbench(&cluster, &statement, connections.min(POOL.parse()?), seconds)?);
             }
             progress("");
             println!(
-                "{:<8} {connections:>6} {:>10.0} {:>10.0} {:>10.0}   {:.2} x axum, {:.2} x pgbench",
+                "{:<8} {connections:>6} {:>10.0} {:>10.0} {:>10} {:>10.0}   {:.2} x axum, {:.2} x pgbench{}",
                 work.name,
                 median(&us),
                 median(&them),
+                if lowest.is_empty() { "-".to_owned() } else { format!("{:.0}", median(&lowest)) },
                 median(&bare),
                 ratio(&us, &them),
                 ratio(&us, &bare),
+                if lowest.is_empty() { String::new() } else { format!(", {:.2} x floor", ratio(&us, &lowest)) },
             );
         }
     }
