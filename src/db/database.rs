@@ -92,6 +92,8 @@ impl Database {
             let (query_time, lock_time) = which.times(config.duration("DB_QUERY_TIMEOUT"));
             let mut options = vec![
                 ("timezone", "UTC".to_owned()),
+                // No statement is worth what compiling it costs: seconds, where the planner expects too many rows.
+                ("jit", "off".to_owned()),
                 ("statement_timeout", query_time.as_millis().to_string()),
                 ("lock_timeout", lock_time.as_millis().to_string()),
                 ("idle_in_transaction_session_timeout", (query_time * 2).as_millis().to_string()),

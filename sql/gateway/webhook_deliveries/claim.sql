@@ -77,9 +77,11 @@ chosen AS (
                     d.status,
                     d.next_attempt_at
                 FROM gateway.webhook_deliveries AS d
-                WHERE d.webhook_id = waiting.id
+                -- A range of one webhook, so that no index will do but the one of open deliveries: in the one of events
+                -- all that is delivered would come first.
+                WHERE d.webhook_id BETWEEN waiting.id AND waiting.id
                     AND d.status IN ('PENDING', 'DELIVERING')
-                ORDER BY d.event_id
+                ORDER BY d.webhook_id, d.event_id
                 LIMIT CASE WHEN waiting.ordered THEN 1 ELSE 0 END
             ) AS oldest
             WHERE oldest.status = 'PENDING'
@@ -116,7 +118,9 @@ claimed AS (
         lease_until = now() + $1::bigint * interval '1 millisecond',
         fence = d.fence + 1
     FROM fair
-    WHERE d.id = fair.id
+    -- Twice, so that each is found by its key: the planner expects as many as wait, and would read the whole table.
+    WHERE d.id = ANY (ARRAY(SELECT fair.id FROM fair))
+        AND d.id = fair.id
         AND d.status = 'PENDING'
     RETURNING
         d.id,

@@ -14,12 +14,12 @@ use postgres::Row;
 use uuid::Uuid;
 
 use super::Webhooks;
-use super::attempt::{Attempt, Target, send};
-use super::envelope::Event;
-use super::lanes::{Free, Lanes};
-use super::outcome::{Claim, Outcome, records};
+use super::attempt::{Attempt, send};
+use super::claims::{self, Claimed};
+use super::lanes::Lanes;
+use super::outcome::{Outcome, records};
 use crate::db::{Database, Heard, Purpose, Session, Statements, Which};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::metrics::{Family, Text};
 use crate::sql;
 use crate::sql::Json;
@@ -30,16 +30,7 @@ const TICK: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(200);
 /// Leases that are ended at once.
 const EXPIRED_MAX: i64 = 1000;
-/// A lease is so many times as long as an attempt may take.
-const LEASE_ATTEMPTS: u32 = 2;
 const ACTOR: &str = r#"{"user_agent":"mainstay, delivering webhooks"}"#;
-
-/// A delivery that has been claimed.
-struct Claimed {
-    claim: Claim,
-    target: Result<Target>,
-    event: Option<Event>,
-}
 
 #[derive(Default)]
 struct State {
@@ -202,6 +193,7 @@ impl Shared {
         let mut ticked: Option<Instant> = None;
         let mut stop_at: Option<Instant> = None;
         let mut is_due = true;
+        let mut failure: Option<Code> = None;
         loop {
             let (has_begun, is_stopping) = self.wait(&mut unrecorded, &mut is_due);
             if is_stopping {
@@ -222,11 +214,16 @@ impl Shared {
             }
             is_due = matches!(result, Ok(true));
             self.in_flight.store(lanes.in_flight() as u64, Ordering::Relaxed);
-            if let Err(error) = result {
-                // That the database is away is said loudly enough by others.
-                log::debug!("webhooks: {error}");
+            if let Err(error) = &result {
+                // That the database is away is said loudly enough by others; everything else once, until it has gone.
+                match error.code {
+                    Code::DatabaseUnavailable | Code::PoolExhausted => log::debug!("webhooks: {error}"),
+                    code if failure == Some(code) => log::debug!("webhooks: {error}"),
+                    _ => log::warn!("webhooks cannot be delivered: {error}; this is tried again"),
+                }
                 thread::sleep(PAUSE);
             }
+            failure = result.err().map(|error| error.code);
         }
     }
 
@@ -274,7 +271,7 @@ impl Shared {
         if free.quick + free.others == 0 {
             return Ok(false);
         }
-        let claimed = self.claim(&free)?;
+        let claimed = claims::claim(&self.webhooks, &mut self.session()?, &free)?;
         for claimed in &claimed {
             lanes.begin(claimed.claim.id, claimed.claim.webhook);
         }
@@ -310,42 +307,6 @@ impl Shared {
             log::warn!("{lost} webhook attempts were lost with their server, and are made again");
         }
         Ok(())
-    }
-
-    fn claim(&self, free: &Free) -> Result<Vec<Claimed>> {
-        let lease = self.webhooks.timeout * LEASE_ATTEMPTS;
-        let until = Instant::now() + lease;
-        let parameters: crate::db::Params<'_> = &[
-            &(lease.as_millis() as i64),
-            &(free.quick as i64),
-            &(self.webhooks.in_flight_each as i32),
-            &free.quick_webhooks,
-            &(free.others as i64),
-            &(free.others_first as i64),
-        ];
-        let rows = match self.session()?.all(&sql!("gateway/webhook_deliveries/claim"), parameters) {
-            // Another server took the same slot a moment ago: there will be others.
-            Err(error) if error.code == crate::error::Code::Conflict => return Ok(Vec::new()),
-            rows => rows?,
-        };
-        Ok(rows.iter().map(|row| self.read(row, until)).collect())
-    }
-
-    fn read(&self, row: &Row, until: Instant) -> Claimed {
-        let claim = Claim {
-            id: row.get("id"),
-            webhook: row.get("webhook_id"),
-            fence: row.get("fence"),
-            attempt: row.get("attempt"),
-            until,
-        };
-        let event = row.get::<_, Option<String>>("type").map(|kind| Event {
-            id: row.get("event_id"),
-            kind,
-            timestamp: row.get("timestamp"),
-            payload: row.get("payload"),
-        });
-        Claimed { claim, target: Target::read(&self.webhooks, row), event }
     }
 
     /// Records what became of attempts. What cannot be recorded now is kept until its lease is over.

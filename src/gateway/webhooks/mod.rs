@@ -10,6 +10,7 @@ mod schedule;
 mod attempt;
 mod outcome;
 mod lanes;
+mod claims;
 mod deliverer;
 mod resource;
 mod trial;
