@@ -105,7 +105,7 @@ bench-entities: postgresql $(RELEASE) ## Measure a declared entity against a tab
 	@cd tests/bench && cargo build --release --quiet --locked --bins
 	@tests/bench/target/release/bench-entities --mainstay $(RELEASE) $(ARGS)
 
-bench-api: postgresql $(RELEASE) ## Measure requests through the whole API against axum and pgbench (needs wrk: make setup)
+bench-api: postgresql $(RELEASE) ## Measure requests through the whole API against axum, pgbench and the floor (needs wrk: make setup)
 	@cd tests/bench && cargo build --release --quiet --locked --bins
 	@tests/bench/target/release/bench-api --mainstay $(RELEASE) $(ARGS)
 

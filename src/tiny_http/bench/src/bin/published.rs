@@ -16,7 +16,8 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
             let _ = request.respond(Response::from_string("hello world"));
         }
     };
-    let threads: Vec<_> = (0..threads).map(|_| server.clone()).map(|server| thread::spawn(move || handle(server))).collect();
+    let threads: Vec<_> =
+        (0..threads).map(|_| server.clone()).map(|server| thread::spawn(move || handle(server))).collect();
     for thread in threads {
         let _ = thread.join();
     }
