@@ -1,10 +1,10 @@
 -- Sessions that have expired are removed, $1 at most at once, so that no statement takes long.
 DELETE FROM identity.sessions AS s
-WHERE s.id IN (
+WHERE s.id = ANY (ARRAY(
     SELECT old.id
     FROM identity.sessions AS old
     WHERE old.expires_at <= now()
     ORDER BY old.expires_at
     LIMIT $1
     FOR UPDATE SKIP LOCKED
-)
+))
