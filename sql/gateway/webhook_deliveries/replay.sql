@@ -38,7 +38,9 @@ made AS (
         attempts_before = d.attempt,
         next_attempt_at = now(),
         finished_at = NULL
-    WHERE d.status IN ('SUCCEEDED', 'FAILED', 'CANCELLED')
+    -- Again, because another replay may have made it meanwhile, and it may have arrived.
+    WHERE d.status IN ('FAILED', 'CANCELLED')
+        OR ($5::boolean AND d.status = 'SUCCEEDED')
     RETURNING
         d.event_id,
         d.event_created_at,
