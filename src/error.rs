@@ -142,6 +142,11 @@ impl Error {
         Error::new(Code::PoolExhausted, message).retry_after(Duration::from_secs(1))
     }
 
+    /// The same for another request that it has befallen, too; the cause is told once.
+    pub fn for_another(&self) -> Error {
+        Error { retry_after: self.retry_after, headers: self.headers.clone(), ..Error::new(self.code, &*self.message) }
+    }
+
     /// The same error with what brought it about.
     pub fn because(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
         self.cause = Some(cause.into());

@@ -120,6 +120,7 @@ impl Parts<'_> {
             arrival: Instant::now(),
             may_wait: false,
             wait: None,
+            found: None,
         };
         (endpoint.handler)(&mut call)
     }

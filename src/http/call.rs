@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use postgres::Row;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use tiny_http::Request;
@@ -74,6 +75,8 @@ pub struct Call<'a, 't> {
     pub(super) may_wait: bool,
     /// What the request is to wait for, instead of being answered.
     pub(super) wait: Option<Wait>,
+    /// The row, or that there is none, if it has been read for this and others together.
+    pub(super) found: Option<Option<Row>>,
 }
 
 impl<'a> Call<'a, '_> {
@@ -96,11 +99,24 @@ impl<'a> Call<'a, '_> {
         }
     }
 
+    /// The request, unless this is a part of one.
+    pub(super) fn request(&self) -> Option<&Request> {
+        match &self.source {
+            Source::Request(request) => Some(request),
+            Source::Operation { .. } => None,
+        }
+    }
+
     pub fn header(&self, name: &str) -> Option<&str> {
         match &self.source {
             Source::Request(request) => request.header(name),
             Source::Operation { if_match, .. } => if_match.as_deref().filter(|_| name == "If-Match"),
         }
+    }
+
+    /// The row with the id of the path, where it has been read already; see [`Together`](super::Together).
+    pub fn take_found(&mut self) -> Option<Option<Row>> {
+        self.found.take()
     }
 
     /// Who is calling, where somebody must be.
@@ -210,7 +226,7 @@ impl<'a> Call<'a, '_> {
     }
 
     /// The user whose rows alone are to be seen, if others' are hidden.
-    fn guard(&self) -> Option<Uuid> {
+    pub(super) fn guard(&self) -> Option<Uuid> {
         let caller = self.caller.as_ref()?;
         (self.endpoint.is_guarded && !caller.sees_all()).then_some(caller.user_id)
     }

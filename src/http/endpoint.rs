@@ -2,7 +2,9 @@
 
 use std::fmt;
 
+use postgres::Row;
 use tiny_http::Method;
+use uuid::Uuid;
 
 use super::call::Call;
 use super::caller::Permission;
@@ -107,6 +109,10 @@ impl Parameter {
 
 pub type Handler = Box<dyn Fn(&mut Call<'_, '_>) -> Result<Reply> + Send + Sync>;
 
+/// Reads the rows of several ids by one statement, for requests that are answered together; each has its row or none, in
+/// the order of the ids. The handler of each then finds it with [`Call::take_found`].
+pub type Together = Box<dyn Fn(&mut Call<'_, '_>, &[Uuid]) -> Result<Vec<Option<Row>>> + Send + Sync>;
+
 pub struct Endpoint {
     pub verb: Verb,
     /// `/api/teams/{id}`
@@ -147,6 +153,8 @@ pub struct Endpoint {
     /// Whether its handler needs the database.
     pub uses_database: bool,
     pub handler: Handler,
+    /// How several of its requests are answered together. Its path ends with `{id}`.
+    pub together: Option<Together>,
 }
 
 /// Bytes of a body, unless the endpoint takes longer ones.
@@ -186,6 +194,7 @@ fn endpoint(verb: Verb, path: impl Into<String>, access: Access, handler: Box<Ac
         body_bytes_max: BODY_BYTES_MAX,
         uses_database: true,
         handler,
+        together: None,
     }
 }
 
@@ -272,6 +281,14 @@ impl Endpoint {
 
     pub fn demands_match(mut self, needs_match: bool) -> Endpoint {
         self.needs_match = needs_match;
+        self
+    }
+
+    pub fn together(
+        mut self,
+        read: impl Fn(&mut Call<'_, '_>, &[Uuid]) -> Result<Vec<Option<Row>>> + Send + Sync + 'static,
+    ) -> Endpoint {
+        self.together = Some(Box::new(read));
         self
     }
 

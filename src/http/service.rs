@@ -6,7 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
-use tiny_http::{Method, Request};
+use subtle::ConstantTimeEq;
+use tiny_http::{Method, Request, Server};
 
 use super::call::{Call, Source, Timing};
 use super::caller::Caller;
@@ -32,6 +33,18 @@ use crate::request_id::RequestId;
 pub enum Credentials<'a> {
     ApiKey(&'a str),
     Token(&'a str),
+}
+
+impl Credentials<'_> {
+    /// Whether they are the same, without telling by the time it takes how much of them is.
+    pub(super) fn are(&self, other: &Credentials<'_>) -> bool {
+        match (self, other) {
+            (Credentials::ApiKey(one), Credentials::ApiKey(other)) | (Credentials::Token(one), Credentials::Token(other)) => {
+                one.as_bytes().ct_eq(other.as_bytes()).into()
+            }
+            _ => false,
+        }
+    }
 }
 
 /// Finds out who shows these credentials.
@@ -75,8 +88,8 @@ const CLIENT_GONE: u16 = 499;
 
 /// A request on its way through the service.
 pub(super) struct Visit {
-    request: Request,
-    exchange: Exchange,
+    pub(super) request: Request,
+    pub(super) exchange: Exchange,
     timing: Timing,
     start: Instant,
     /// Whether it may be put aside until something has happened.
@@ -125,16 +138,29 @@ impl Service {
         &self.limits
     }
 
-    /// Answers a request. A panic is this request's failure, and nobody else's.
-    pub fn handle(&self, request: Request) {
+    /// Answers the requests of a server until it is shut down, one after the other.
+    pub fn serve(&self, server: &Server) {
+        for request in server.incoming_requests() {
+            self.proceed(self.arrive(request), Some(server));
+        }
+    }
+
+    /// A request at the beginning of its way.
+    pub(super) fn arrive(&self, request: Request) -> Visit {
         self.traffic.begin();
         let request_id = RequestId::new(request.header("X-Request-Id"));
         let mut exchange = Exchange::new(request_id, client(&self.proxies, &request), request.method());
         if self.observer.is_some() {
             exchange.user_agent = user_agent(&request);
         }
-        let (timing, start) = (Timing::default(), Instant::now());
-        self.proceed(Visit { request, exchange, timing, start, may_wait: true, has_waited: false });
+        Visit {
+            request,
+            exchange,
+            timing: Timing::default(),
+            start: Instant::now(),
+            may_wait: true,
+            has_waited: false,
+        }
     }
 
     /// Goes on with requests that have waited at a bell, until it is closed and nobody waits any more.
@@ -142,7 +168,7 @@ impl Service {
         while let Some(due) = bell.next() {
             self.traffic.resume();
             match due {
-                Due::Again(visit) => self.proceed(*visit),
+                Due::Again(visit) => self.proceed(*visit, None),
                 Due::Gone(visit) => {
                     let Visit { request, mut exchange, start, .. } = *visit;
                     drop(request);
@@ -153,12 +179,10 @@ impl Service {
         }
     }
 
-    /// Answers a request, or lets it wait.
-    fn proceed(&self, mut visit: Visit) {
+    /// Answers a request, or lets it wait. Others of its server may be answered with it.
+    fn proceed(&self, mut visit: Visit, server: Option<&Server>) {
         let result = loop {
-            let answer = AssertUnwindSafe(|| self.answer(&mut visit));
-            let result = catch_unwind(answer).unwrap_or_else(|panic| Err(Error::internal(panic_message(&*panic))));
-            let wait = match result {
+            let wait = match caught(|| self.answer(&mut visit, server)) {
                 Ok((_, Some(wait))) => wait,
                 result => break result.map(|(reply, _)| reply),
             };
@@ -176,6 +200,11 @@ impl Service {
                 }
             }
         };
+        self.finish(visit, result);
+    }
+
+    /// Sends what became of a request.
+    pub(super) fn finish(&self, visit: Visit, result: Result<Reply>) {
         let Visit { request, mut exchange, timing, start, .. } = visit;
         let reply = result.unwrap_or_else(|error| {
             log_error(&error, &exchange);
@@ -198,7 +227,7 @@ impl Service {
     }
 
     /// What the endpoint answers, and what the request should wait for instead, if it should.
-    fn answer(&self, visit: &mut Visit) -> Result<(Reply, Option<Wait>)> {
+    fn answer(&self, visit: &mut Visit, server: Option<&Server>) -> Result<(Reply, Option<Wait>)> {
         let Visit { request, exchange, .. } = visit;
         let address = exchange.address;
         let target = request.target().to_owned();
@@ -221,7 +250,11 @@ impl Service {
             true => self.memory.asked(&target, endpoint.label, credentials(request)?),
             false => None,
         };
-        let Some(asked) = asked else { return self.serve(visit, endpoint, path, values, query) };
+        let Some(asked) = asked else {
+            let mut call = self.open(visit, endpoint, path, values, query)?;
+            let reply = self.answer_together(&mut call, server)?;
+            return Ok((reply, call.wait.take()));
+        };
         // Nobody waits for what is known to be away.
         if self.memory.is_away()
             && let Some(reply) = self.memory.recall(&asked)
@@ -229,7 +262,8 @@ impl Service {
             self.limits.charge(Limit::General, Who::address(address))?;
             return Ok((reply, None));
         }
-        match self.serve(visit, endpoint, path, values, query) {
+        let opened = self.open(visit, endpoint, path, values, query);
+        match opened.and_then(|mut call| Ok(((endpoint.handler)(&mut call)?, call.wait.take()))) {
             Ok((reply, None)) => match &visit.exchange.caller {
                 Some(caller) => Ok((self.memory.keep(asked, caller, reply), None)),
                 None => Ok((reply, None)),
@@ -239,15 +273,15 @@ impl Service {
         }
     }
 
-    /// Admits the caller, and has the endpoint answer.
-    fn serve<'a>(
+    /// Admits the caller of an endpoint.
+    pub(super) fn open<'a>(
         &'a self,
-        visit: &mut Visit,
+        visit: &'a mut Visit,
         endpoint: &'a Endpoint,
         path: &'a str,
         values: PathValues<'a>,
         query: &'a str,
-    ) -> Result<(Reply, Option<Wait>)> {
+    ) -> Result<Call<'a, 'a>> {
         let Visit { request, exchange, timing, start: arrival, may_wait, has_waited } = visit;
         let address = exchange.address;
         let start = Instant::now();
@@ -263,7 +297,7 @@ impl Service {
             self.limits.charge(endpoint.limit, who)?;
         }
         permit(endpoint, caller.as_deref())?;
-        let mut call = Call {
+        let call = Call {
             service: self,
             endpoint,
             path,
@@ -280,14 +314,14 @@ impl Service {
             arrival: *arrival,
             may_wait: *may_wait,
             wait: None,
+            found: None,
         };
         if endpoint.verb != Verb::Get && !endpoint.is_write && call.preferences()?.is_trial {
             // Elsewhere a preference may be ignored. Here somebody would think that nothing has happened.
             let message = format!("{} cannot be tried: it does not know Prefer: tx=rollback", endpoint.label);
             return Err(Error::new(Code::MalformedRequest, message));
         }
-        let reply = (endpoint.handler)(&mut call)?;
-        Ok((reply, call.wait.take()))
+        Ok(call)
     }
 
     /// Who is calling. An endpoint for everybody does not care, and does not fail for wrong credentials.
@@ -314,7 +348,7 @@ impl Service {
 }
 
 /// Whether an error says that the database does not answer.
-fn is_away(error: &Error) -> bool {
+pub(super) fn is_away(error: &Error) -> bool {
     matches!(error.code, Code::DatabaseUnavailable | Code::PoolExhausted | Code::QueryTimeout)
 }
 
@@ -329,7 +363,7 @@ pub(super) fn permit(endpoint: &Endpoint, caller: Option<&Caller>) -> Result<()>
 }
 
 /// The API key or token of a request.
-fn credentials(request: &Request) -> Result<Option<Credentials<'_>>> {
+pub(super) fn credentials(request: &Request) -> Result<Option<Credentials<'_>>> {
     if let Some(key) = request.header("X-API-Key") {
         return Ok(Some(Credentials::ApiKey(key.trim())));
     }
@@ -345,6 +379,11 @@ fn credentials(request: &Request) -> Result<Option<Credentials<'_>>> {
 
 fn user_agent(request: &Request) -> String {
     request.header("User-Agent").unwrap_or_default().chars().take(USER_AGENT_MAX).collect()
+}
+
+/// What a handler comes to. A panic is its own request's failure, and nobody else's.
+pub(super) fn caught<T>(act: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|panic| Err(Error::internal(panic_message(&*panic))))
 }
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {

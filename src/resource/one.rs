@@ -22,11 +22,14 @@ impl Engine {
             return Err(Error::new(Code::MalformedRequest, format!("{name} is not known here")));
         }
         let id = call.id()?;
-        let row = call.read(|statements| match expansions.is_empty() {
-            true => self.find(statements, id),
-            false => self.find_expanded(statements, id, &expansions),
-        });
-        let row = row?.ok_or_else(|| self.not_found(id))?;
+        let row = match call.take_found() {
+            Some(row) => row,
+            None => call.read(|statements| match expansions.is_empty() {
+                true => self.find(statements, id),
+                false => self.find_expanded(statements, id, &expansions),
+            })?,
+        };
+        let row = row.ok_or_else(|| self.not_found(id))?;
         // What a row refers to changes without it.
         if let Some(version) = row.get(1)
             && expansions.is_empty()
@@ -35,6 +38,18 @@ impl Engine {
             return Ok(Reply::empty(304).version(version));
         }
         Ok(shown(200, &row))
+    }
+
+    /// The rows of several ids, each in the place of its id.
+    pub(super) fn get_many(&self, call: &mut Call<'_, '_>, ids: &[Uuid]) -> Result<Vec<Option<Row>>> {
+        let name = self.resource.select.name;
+        let rows = call.read(|statements| statements.all_of(name, Cow::Borrowed(&self.get_many), &[&ids]))?;
+        let mut found: Vec<Option<Row>> = ids.iter().map(|_| None).collect();
+        for row in rows {
+            let place: i64 = row.get(2);
+            found[place as usize - 1] = Some(row);
+        }
+        Ok(found)
     }
 
     pub(super) fn create(&self, call: &mut Call<'_, '_>) -> Result<Reply> {

@@ -201,11 +201,7 @@ fn start_threads(
     let count = count.unwrap_or_else(|| (database.connections_max() * 2).max(THREADS_MIN));
     let handle = |index| {
         let (server, service) = (server.clone(), service.clone());
-        spawn(&format!("http-{index}"), move || {
-            for request in server.incoming_requests() {
-                service.handle(request);
-            }
-        })
+        spawn(&format!("http-{index}"), move || service.serve(&server))
     };
     (0..count).map(handle).collect()
 }

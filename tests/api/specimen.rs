@@ -101,7 +101,7 @@ impl Specimens {
         let server = Arc::new(tiny_http::Server::http("127.0.0.1:0").unwrap());
         let handle = |_| {
             let (server, service) = (server.clone(), service.clone());
-            thread::spawn(move || server.incoming_requests().for_each(|request| service.handle(request)))
+            thread::spawn(move || service.serve(&server))
         };
         let threads = (0..8).map(handle).collect();
         let client = Client::new(server.server_addr().to_ip().unwrap()).with("Authorization", "Bearer of.no.matter");

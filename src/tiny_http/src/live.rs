@@ -36,6 +36,19 @@ impl Live {
         Live { connection, engine, pace: Pace::default(), is_begun: false, ends_with_close: false }
     }
 
+    pub(crate) fn hand_out(&self) {
+        if let Some(engine) = &self.engine {
+            engine.hand_out(&self.connection);
+        }
+    }
+
+    /// Gives the connection back to its server with the request that it has.
+    pub(crate) fn put_aside(self) {
+        if let Some(engine) = self.engine {
+            engine.put_aside(self.connection);
+        }
+    }
+
     /// Gives the connection back to its server.
     pub(crate) fn release(self, is_kept: bool) {
         if let Some(engine) = self.engine {

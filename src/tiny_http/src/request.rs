@@ -47,6 +47,16 @@ impl Request {
         self.live.take().expect("only respond, into_writer, upgrade and drop take it, and they consume the request")
     }
 
+    /// Tells its server that the program has it.
+    pub(crate) fn hand_out(&self) {
+        self.live().hand_out();
+    }
+
+    /// Leaves it to another thread.
+    pub(crate) fn put_aside(mut self) {
+        self.take().put_aside();
+    }
+
     /// Whether the request came through HTTPS. This server does not speak it: put a proxy in front.
     pub fn secure(&self) -> bool {
         self.secure

@@ -154,6 +154,20 @@ impl Server {
         Ok(connection.map(|connection| Request::new(connection, self.engine.clone())))
     }
 
+    /// Takes a request that is there already if it is `wanted`, for a program that does the work of several requests at once.
+    /// Any other stays for the threads in [`recv`](Server::recv), as if nobody had looked at it. This looks at one
+    /// connection at most, and never waits.
+    pub fn try_recv_if(&self, wanted: impl FnOnce(&Request) -> bool) -> io::Result<Option<Request>> {
+        let Some(connection) = self.engine.peek()? else { return Ok(None) };
+        let request = Request::new(connection, self.engine.clone());
+        if !wanted(&request) {
+            request.put_aside();
+            return Ok(None);
+        }
+        request.hand_out();
+        Ok(Some(request))
+    }
+
     /// Requests one after the other, until [`unblock`](Server::unblock) is called or the server is shut down.
     pub fn incoming_requests(&self) -> IncomingRequests<'_> {
         IncomingRequests { server: self }

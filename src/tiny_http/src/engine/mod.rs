@@ -126,6 +126,25 @@ impl Engine {
         self.wait(Some(Instant::now()), || {})
     }
 
+    /// Looks at one event, if there is any, and takes the request that it brings. What is not taken must be given to
+    /// [`Engine::put_aside`]. Neither end nor unblocking are noticed here: they are for those who wait.
+    pub(crate) fn peek(&self) -> io::Result<Option<Box<Connection>>> {
+        self.check_open()?;
+        let Some((token, flags)) = self.next_event(Some(Duration::ZERO))? else { return Ok(None) };
+        match token {
+            LISTENER => self.accept(),
+            UNBLOCK | CLOSED => {}
+            token => return Ok(self.take_up(token, flags)),
+        }
+        Ok(None)
+    }
+
+    /// Notes that the program gets a request.
+    pub(crate) fn hand_out(&self, connection: &Connection) {
+        self.counters.requests.add();
+        connection.socket.set_owed(true);
+    }
+
     /// Handles events until one of them is a request.
     fn wait(&self, until: Option<Instant>, on_request: impl FnOnce()) -> io::Result<Option<Box<Connection>>> {
         loop {
@@ -146,17 +165,21 @@ impl Engine {
                 }
                 CLOSED => {}
                 token => {
-                    let Some(mut connection) = self.slots.take(Token::from_u64(token)) else { continue };
-                    connection.note_event(flags);
-                    if let Some(connection) = self.drive(connection) {
-                        self.counters.requests.add();
-                        connection.socket.set_owed(true);
+                    if let Some(connection) = self.take_up(token, flags) {
+                        self.hand_out(&connection);
                         on_request();
                         return Ok(Some(connection));
                     }
                 }
             }
         }
+    }
+
+    /// Goes on with the connection that an event is about, until it has a request.
+    fn take_up(&self, token: u64, flags: EventFlags) -> Option<Box<Connection>> {
+        let mut connection = self.slots.take(Token::from_u64(token))?;
+        connection.note_event(flags);
+        self.drive(connection)
     }
 
     fn next_event(&self, left: Option<Duration>) -> io::Result<Option<(u64, EventFlags)>> {
@@ -246,14 +269,22 @@ impl Engine {
     }
 
     /// As [`Engine::drive`], but leaves a request to a thread that asks for one.
-    fn drive_aside(&self, mut connection: Box<Connection>) {
-        while let Some(back) = self.drive(connection) {
-            connection = back;
-            if self.charge(&mut connection) {
-                return self.requeue(connection);
-            }
-            connection.reject(TOO_MUCH_MEMORY);
+    fn drive_aside(&self, connection: Box<Connection>) {
+        if let Some(connection) = self.drive(connection) {
+            self.put_aside(connection);
         }
+    }
+
+    /// Leaves a request to a thread that asks for one.
+    pub(crate) fn put_aside(&self, mut connection: Box<Connection>) {
+        while !self.charge(&mut connection) {
+            connection.reject(TOO_MUCH_MEMORY);
+            match self.drive(connection) {
+                Some(back) => connection = back,
+                None => return,
+            }
+        }
+        self.requeue(connection);
     }
 
     /// Ends a connection after what it has to say.
