@@ -29,7 +29,9 @@ pub mod types;
 pub use call::{Call, Many, Preferences, Timing};
 pub use caller::{Caller, Credential, Permission, Role, covers};
 pub use cors::Cors;
-pub use endpoint::{Access, Endpoint, Handler, Limit, Output, Parameter, Together, Verb, delete, get, patch, post, put};
+pub use endpoint::{
+    Access, Endpoint, Handler, Limit, Output, Parameter, Together, Verb, delete, get, patch, post, put,
+};
 pub use log::{Exchange, TARGET as ACCESS_LOG};
 pub use memory::Memory;
 pub use query::Query;

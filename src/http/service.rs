@@ -39,9 +39,8 @@ impl Credentials<'_> {
     /// Whether they are the same, without telling by the time it takes how much of them is.
     pub(super) fn are(&self, other: &Credentials<'_>) -> bool {
         match (self, other) {
-            (Credentials::ApiKey(one), Credentials::ApiKey(other)) | (Credentials::Token(one), Credentials::Token(other)) => {
-                one.as_bytes().ct_eq(other.as_bytes()).into()
-            }
+            (Credentials::ApiKey(one), Credentials::ApiKey(other))
+            | (Credentials::Token(one), Credentials::Token(other)) => one.as_bytes().ct_eq(other.as_bytes()).into(),
             _ => false,
         }
     }
@@ -153,14 +152,7 @@ impl Service {
         if self.observer.is_some() {
             exchange.user_agent = user_agent(&request);
         }
-        Visit {
-            request,
-            exchange,
-            timing: Timing::default(),
-            start: Instant::now(),
-            may_wait: true,
-            has_waited: false,
-        }
+        Visit { request, exchange, timing: Timing::default(), start: Instant::now(), may_wait: true, has_waited: false }
     }
 
     /// Goes on with requests that have waited at a bell, until it is closed and nobody waits any more.

@@ -58,7 +58,12 @@ impl Service {
     }
 
     /// Admits the caller of another request for the same endpoint.
-    fn open_one_more<'a>(&'a self, visit: &'a mut Visit, endpoint: &'a Endpoint, path: &'a str) -> Result<Call<'a, 'a>> {
+    fn open_one_more<'a>(
+        &'a self,
+        visit: &'a mut Visit,
+        endpoint: &'a Endpoint,
+        path: &'a str,
+    ) -> Result<Call<'a, 'a>> {
         visit.exchange.endpoint = endpoint.label;
         visit.exchange.place = Some(endpoint.place);
         let (endpoint, values) = self.router().find(Some(Verb::Get), path)?;

@@ -17,6 +17,7 @@ mod keys;
 mod permissions;
 mod tokens;
 mod isolation;
+mod together;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};

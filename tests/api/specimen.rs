@@ -59,7 +59,8 @@ pub struct Specimens {
     pub client: Client,
     server: Arc<tiny_http::Server>,
     threads: Vec<JoinHandle<()>>,
-    _database: crate::support::database::Database,
+    service: Arc<Service>,
+    pub database: crate::support::database::Database,
 }
 
 impl Specimens {
@@ -105,12 +106,19 @@ impl Specimens {
         };
         let threads = (0..8).map(handle).collect();
         let client = Client::new(server.server_addr().to_ip().unwrap()).with("Authorization", "Bearer of.no.matter");
-        Specimens { client, server, threads, _database: database }
+        Specimens { client, server, threads, service, database }
     }
 
     /// Makes a specimen, and answers its path.
     pub fn make(&self, body: &Value) -> String {
         self.client.post("/api/specimens", body).expect(201).header("Location").unwrap().to_owned()
+    }
+
+    /// How many statements have read specimens.
+    pub fn reads(&self) -> u64 {
+        let statements = self.service.database().statements().snapshot();
+        let reads = statements.iter().find(|(name, _)| name == "trial/specimens/select");
+        reads.map_or(0, |(_, times)| times.count)
     }
 
     /// The names of those that a query string finds, in order.

@@ -10,6 +10,9 @@
 //! system call. If it is still at the same request at the keeper's second look, a few milliseconds at most, it is
 //! stuck: it loses its place to one of those who wait, and queues again when it is done.
 //!
+//! Nor are there ever more places than connections, of which each has one request at a time: a second thread would only be
+//! woken in place of the one whose caches are warm.
+//!
 //! Invariant: the gate never delays a request for longer than [`TICK`] twice while a thread is free to take it.
 
 use std::fs;
@@ -99,6 +102,7 @@ pub(crate) struct Gate {
     cores: usize,
     places: Mutex<Places>,
     count: AtomicUsize,
+    connections: AtomicUsize,
     queued: AtomicUsize,
     serial: AtomicU64,
     is_closed: AtomicBool,
@@ -121,6 +125,7 @@ impl Gate {
             cores,
             places: Mutex::default(),
             count: AtomicUsize::new(cores),
+            connections: AtomicUsize::new(0),
             queued: AtomicUsize::new(0),
             serial: AtomicU64::new(WAITING + 1),
             is_closed: AtomicBool::new(false),
@@ -131,6 +136,9 @@ impl Gate {
 
     /// Waits until the thread may go in, and answers whether it may: not if the gate is closed or the time is over.
     pub(crate) fn enter(&self, seat: &Arc<Seat>, until: Option<Instant>) -> bool {
+        if self.is_crowded() {
+            self.make_room(seat);
+        }
         let state = seat.state.load(Ordering::Relaxed);
         if state > WAITING && seat.state.compare_exchange(state, WAITING, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
             return true;
@@ -143,7 +151,7 @@ impl Gate {
         if self.is_closed.load(Ordering::Acquire) {
             return false;
         }
-        if places.taken.len() < self.count.load(Ordering::Relaxed) {
+        if places.taken.len() < self.places() {
             places.seat(seat);
             return true;
         }
@@ -152,6 +160,39 @@ impl Gate {
         drop(places);
         self.wake_keeper_for_queue();
         self.wait_in_queue(seat, until)
+    }
+
+    /// How many threads may be in.
+    fn places(&self) -> usize {
+        self.count.load(Ordering::Relaxed).min(self.connections.load(Ordering::SeqCst)).max(1)
+    }
+
+    /// Whether there may be more threads in than there are connections.
+    fn is_crowded(&self) -> bool {
+        self.connections.load(Ordering::SeqCst) < self.count.load(Ordering::Relaxed)
+    }
+
+    /// Takes the place of a thread that comes back from its request if there are too many.
+    fn make_room(&self, seat: &Arc<Seat>) {
+        let mut places = self.lock();
+        let state = seat.state.load(Ordering::Acquire);
+        if state > WAITING && places.taken.len() > self.places() {
+            seat.state.store(OUT, Ordering::Release);
+            places.taken.retain(|taken| !Arc::ptr_eq(taken, seat));
+        }
+    }
+
+    /// Notes that there is a connection more.
+    pub(crate) fn connect(&self) {
+        let connections = self.connections.fetch_add(1, Ordering::SeqCst) + 1;
+        if connections <= self.count.load(Ordering::Relaxed) && self.has_queue() {
+            self.fill(&mut self.lock());
+        }
+    }
+
+    /// Notes that there is a connection less.
+    pub(crate) fn disconnect(&self) {
+        self.connections.fetch_sub(1, Ordering::SeqCst);
     }
 
     fn wait_in_queue(&self, seat: &Arc<Seat>, until: Option<Instant>) -> bool {
@@ -329,7 +370,7 @@ impl Gate {
 
     /// Lets threads in from the queue while there are places.
     fn fill(&self, places: &mut Places) {
-        while places.taken.len() < self.count.load(Ordering::Relaxed) {
+        while places.taken.len() < self.places() {
             // The last to come is the one whose caches are warm.
             let Some(seat) = places.queue.pop() else { break };
             places.seat(&seat);

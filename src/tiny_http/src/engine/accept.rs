@@ -109,6 +109,7 @@ impl Engine {
             connection.set_timer(Instant::now(), limits);
             connection
         });
+        self.gate.connect();
         let token = token.expect("there are slots for all that are admitted, and the spare ones for the refused");
         let data = EventData::new_u64(token.as_u64());
         let is_added = socket.fd().and_then(|fd| Ok(epoll::add(&self.epoll, fd, data, READS)?)).is_ok();

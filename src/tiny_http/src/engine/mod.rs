@@ -330,6 +330,7 @@ impl Engine {
     /// Ends a connection that the caller holds.
     pub(crate) fn close(&self, connection: Box<Connection>) {
         self.slots.remove(connection.token);
+        self.gate.disconnect();
         self.memory.fetch_sub(connection.charged, Ordering::Relaxed);
         let (peer, is_refused) = (connection.peer, connection.is_refused);
         drop(connection);

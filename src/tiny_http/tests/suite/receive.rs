@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use tiny_http::{Limits, Request, Server};
+use tiny_http::{Limits, Request, Response, Server};
 
 use crate::support::*;
 use crate::threads::{act, ask, get};
@@ -167,4 +167,52 @@ fn each_request_reaches_one_thread_and_gets_one_answer() {
     assert_eq!(seen.len(), CLIENTS * REQUESTS + 1, "and one target for all that asked whether they were alive");
     let more_than_once: Vec<_> = seen.iter().filter(|(target, count)| **count != 1 && *target != "/alive").collect();
     assert!(more_than_once.is_empty(), "{more_than_once:?}");
+}
+
+#[test]
+fn a_request_that_is_looked_at_and_not_wanted_is_left_to_the_next_who_asks() {
+    let server = server(Limits::default());
+    let address = server.server_addr().to_ip().unwrap();
+    assert!(server.try_recv_if(|_| true).unwrap().is_none(), "nobody is there");
+    let mut client = Client::connect(address);
+    client.send(get("/one"));
+    let look = |wanted: bool| {
+        let mut request = None;
+        eventually("the request", || {
+            let mut is_seen = false;
+            request = server
+                .try_recv_if(|request| {
+                    is_seen = true;
+                    assert_eq!(request.url(), "/one");
+                    wanted
+                })
+                .unwrap();
+            is_seen
+        });
+        request
+    };
+    for _ in 0..3 {
+        assert!(look(false).is_none());
+    }
+    assert_eq!(server.stats().requests_total, 0, "the program has had none");
+    let request = look(true).unwrap();
+    assert_eq!(server.stats().requests_total, 1);
+    request.respond(Response::from_string("first")).unwrap();
+    assert_eq!(client.reply().text(), "first");
+
+    client.send(get("/one"));
+    assert!(look(false).is_none());
+    let request = server.recv_timeout(PATIENCE).unwrap().unwrap();
+    request.respond(Response::from_string("second")).unwrap();
+    assert_eq!(client.reply().text(), "second");
+}
+
+#[test]
+fn looking_for_a_request_takes_nobody_else_s_end() {
+    let server = server(Limits::default());
+    server.unblock();
+    assert!(server.try_recv_if(|_| true).unwrap().is_none());
+    assert!(server.recv().is_err(), "the thread that waits is let out");
+    server.shutdown(Duration::ZERO);
+    assert!(server.try_recv_if(|_| true).is_err(), "there is no server any more");
 }
