@@ -2,8 +2,10 @@
 //! against axum with deadpool-postgres doing the same work. For the row by its id there is the floor, too: the least that
 //! blocking threads with r2d2 and postgres have to do.
 //!
-//! `bench-api --mainstay PROGRAM [--rounds N] [--seconds N]`. Prints medians over the rounds, ratios, and the memory of the
-//! server; never judges. Needs wrk and pgbench.
+//! Mainstay answers reads that come together by one statement; the others run one statement for each read.
+//!
+//! `bench-api --mainstay PROGRAM [--rounds N] [--seconds N] [--work NAME] [--connections N]`. Prints medians over the rounds,
+//! ratios, and the memory of the server; never judges. Needs wrk and pgbench.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -129,9 +131,10 @@ fn lua(cluster: &Cluster, key: &str, work: &Work) -> Result<PathBuf> {
 }
 
 fn main() -> Result<()> {
-    let arguments = Arguments::read(&["--mainstay", "--rounds", "--seconds"])?;
+    let arguments = Arguments::read(&["--mainstay", "--rounds", "--seconds", "--work", "--connections"])?;
     let program = PathBuf::from(arguments.text("--mainstay").ok_or("--mainstay names the program")?);
     let (rounds, seconds) = (arguments.value("--rounds", 5)?, arguments.value("--seconds", 2)?);
+    let (only, single) = (arguments.text("--work"), arguments.value("--connections", 0)?);
     let cluster = Cluster::start()?;
     cluster.create(DATABASE)?;
     let migrated = Command::new(&program).arg("migrate").env("DATABASE_URL", cluster.pairs(DATABASE)).output()?;
@@ -150,11 +153,11 @@ fn main() -> Result<()> {
         "{:<8} {:>6} {:>10} {:>10} {:>10} {:>10}   mainstay is",
         "work", "conns", "mainstay", "axum", "floor", "pgbench"
     );
-    for work in works(&user) {
+    for work in works(&user).into_iter().filter(|work| only.is_none_or(|only| only == work.name)) {
         let script = lua(&cluster, &key, &work)?;
         let statement = cluster.folder().join(format!("{}.sql", work.name));
         fs::write(&statement, &work.script)?;
-        for connections in CONNECTIONS {
+        for connections in CONNECTIONS.into_iter().filter(|connections| single == 0 || single == *connections) {
             let (mut us, mut them, mut lowest, mut bare) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
             for round in 1..=rounds {
                 progress(&format!("{}, {connections} connections, round {round} of {rounds}", work.name));
