@@ -69,7 +69,7 @@ fn encode(body: Body, accepted: Option<&str>) -> (Option<&'static str>, Bytes, b
 
 fn server_timing(timing: &Timing, total: Duration) -> String {
     let [auth, pool, database, total] =
-        [timing.auth.get(), timing.pool.get(), timing.database.get(), total].map(|time| time.as_micros());
+        [timing.auth.get(), timing.pool.get(), timing.database.get(), total].map(|time| time.as_micros() as u64);
     // The time in the pool is not time in the database, though it passes meanwhile.
     format!(
         "auth;dur={}.{:03}, pool;dur={}.{:03}, db;dur={}.{:03}, total;dur={}.{:03}",

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 use postgres::Row;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::Engine;
 use super::cursor::Cursor;
@@ -184,7 +184,7 @@ impl Engine {
 pub(super) fn body(page: &Page<'_>, rows: &[Row], total: Option<i64>) -> String {
     let shown = &rows[..rows.len().min(page.limit)];
     let texts: Vec<&str> = shown.iter().map(|row| row.get(0)).collect();
-    let mut body = String::with_capacity(texts.iter().map(|text| text.len() + 1).sum::<usize>() + 128);
+    let mut body = String::with_capacity(texts.iter().map(|text| text.len() + 1).sum::<usize>() + 256);
     body.push_str("{\"data\":[");
     for (index, text) in texts.iter().enumerate() {
         if index > 0 {
@@ -193,16 +193,16 @@ pub(super) fn body(page: &Page<'_>, rows: &[Row], total: Option<i64>) -> String 
         body.push_str(text);
     }
     let next = if rows.len() > page.limit { shown.last().map(|row| next_cursor(page, row)) } else { None };
-    let mut about = Map::new();
-    about.insert("limit".to_owned(), json!(page.limit));
-    about.insert("next_cursor".to_owned(), json!(next));
+    // A cursor has nothing in it that JSON would escape.
+    let next = next.map_or_else(|| "null".to_owned(), |cursor| format!("\"{cursor}\""));
+    let _ = write!(body, "],\"page\":{{\"limit\":{},\"next_cursor\":{next}", page.limit);
     if let Some(number) = page.number {
-        about.insert("page".to_owned(), json!(number));
+        let _ = write!(body, ",\"page\":{number}");
     }
     if let Some(total) = total {
-        about.insert("total".to_owned(), json!(total));
+        let _ = write!(body, ",\"total\":{total}");
     }
-    let _ = write!(body, "],\"page\":{}}}", Value::Object(about));
+    body.push_str("}}");
     body
 }
 
