@@ -21,6 +21,7 @@ use super::rate_limit::{RateLimits, Rates, Who};
 use super::reply::Reply;
 use super::router::{PathValues, Router};
 use super::send::send;
+use super::together::Company;
 use super::traffic::Traffic;
 use super::waiting::{Bell, Due, FULL_PAUSE, NoWait, Wait};
 use crate::config::Networks;
@@ -173,8 +174,9 @@ impl Service {
 
     /// Answers a request, or lets it wait. Others of its server may be answered with it.
     fn proceed(&self, mut visit: Visit, server: Option<&Server>) {
+        let mut company = Company::new();
         let result = loop {
-            let wait = match caught(|| self.answer(&mut visit, server)) {
+            let wait = match caught(|| self.answer(&mut visit, server, &mut company)) {
                 Ok((_, Some(wait))) => wait,
                 result => break result.map(|(reply, _)| reply),
             };
@@ -193,6 +195,9 @@ impl Service {
             }
         };
         self.finish(visit, result);
+        for (visit, result) in company {
+            self.finish(visit, result);
+        }
     }
 
     /// Sends what became of a request.
@@ -219,7 +224,12 @@ impl Service {
     }
 
     /// What the endpoint answers, and what the request should wait for instead, if it should.
-    fn answer(&self, visit: &mut Visit, server: Option<&Server>) -> Result<(Reply, Option<Wait>)> {
+    fn answer(
+        &self,
+        visit: &mut Visit,
+        server: Option<&Server>,
+        company: &mut Company,
+    ) -> Result<(Reply, Option<Wait>)> {
         let Visit { request, exchange, .. } = visit;
         let address = exchange.address;
         let target = request.target().to_owned();
@@ -244,7 +254,7 @@ impl Service {
         };
         let Some(asked) = asked else {
             let mut call = self.open(visit, endpoint, path, values, query)?;
-            let reply = self.answer_together(&mut call, server)?;
+            let reply = self.answer_together(&mut call, server, company)?;
             return Ok((reply, call.wait.take()));
         };
         // Nobody waits for what is known to be away.

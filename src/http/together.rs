@@ -1,9 +1,10 @@
 //! Requests that are answered together.
 //!
 //! Reads of single rows are short, and under load many of them wait at the same time. A thread that is about to read a row
-//! takes the requests for other rows of the same kind that are there already, and one statement reads all of their rows:
-//! one round trip and one connection instead of many. Nobody waits for company, and each request is admitted, limited,
-//! counted and logged for itself, as if it had been alone.
+//! takes the requests of the same client for other rows of the same kind that are there already, and one statement reads all
+//! of their rows: one round trip and one connection instead of many. Nobody waits for company, and each request is admitted,
+//! limited, counted and logged for itself. A client is whoever shows the same credentials: who was admitted with them is known,
+//! so that no request waits for the admission of somebody else.
 
 use std::iter;
 
@@ -19,11 +20,19 @@ use crate::error::{Error, Result};
 /// Requests that are answered by one statement. If it takes long, it is no more than these that wait for it.
 const TOGETHER_MAX: usize = 16;
 
+/// Requests that came along with another, and what they are answered.
+pub(super) type Company = Vec<(Visit, Result<Reply>)>;
+
 impl Service {
-    /// Answers a call, and with it others like it if there are any.
-    pub(super) fn answer_together(&self, first: &mut Call<'_, '_>, server: Option<&Server>) -> Result<Reply> {
+    /// What a call is answered; and what others are that are there and like it, for `company`.
+    pub(super) fn answer_together(
+        &self,
+        first: &mut Call<'_, '_>,
+        server: Option<&Server>,
+        company: &mut Company,
+    ) -> Result<Reply> {
         let endpoint = first.endpoint;
-        let mut visits = server.map(|server| self.company(first, server)).unwrap_or_default();
+        let mut visits = server.map(|server| self.others_like(first, server)).unwrap_or_default();
         if visits.is_empty() {
             return (endpoint.handler)(first);
         }
@@ -38,22 +47,19 @@ impl Service {
             caught(|| (endpoint.handler)(&mut call))
         };
         let replies: Vec<Result<Reply>> = calls.into_iter().map(answer).collect();
-        for (visit, reply) in visits.into_iter().zip(replies) {
-            self.finish(visit, reply);
-        }
+        company.extend(visits.into_iter().zip(replies));
         found?;
         (endpoint.handler)(first)
     }
 
     /// Requests that are there, and are for the same as a call but for the id.
-    fn company(&self, first: &Call<'_, '_>, server: &Server) -> Vec<Visit> {
+    fn others_like(&self, first: &Call<'_, '_>, server: &Server) -> Vec<Visit> {
         let is_alone = first.endpoint.together.is_none() || !first.query.is_empty() || server.num_connections() < 2;
         let Some((collection, _)) = first.path.rsplit_once('/').filter(|_| !is_alone && first.id().is_ok()) else {
             return Vec::new();
         };
-        let shown = first.request().and_then(|request| credentials(request).ok()?);
-        let whose = shown.as_ref().filter(|_| first.endpoint.is_guarded);
-        let next = || server.try_recv_if(|request| is_like(request, collection, whose)).ok()?;
+        let whose = first.request().and_then(|request| credentials(request).ok()?);
+        let next = || server.try_recv_if(|request| is_like(request, collection, whose.as_ref())).ok()?;
         iter::from_fn(next).take(TOGETHER_MAX - 1).map(|request| self.arrive(request)).collect()
     }
 
@@ -71,8 +77,8 @@ impl Service {
     }
 }
 
-/// Reads the rows of all calls that were admitted. If the database is away, so it is for each of them, and that is the error;
-/// whatever else goes wrong may be the fault of one row, so each reads its own.
+/// Reads the rows of all calls that were admitted. If the database is away, or takes too long, so it would for each of them,
+/// one after the other, and that is the error; whatever else goes wrong may be the fault of one row, so each reads its own.
 fn find_rows(first: &mut Call<'_, '_>, others: &mut [Result<Call<'_, '_>>]) -> Result<()> {
     let Some(read) = &first.endpoint.together else { return Ok(()) };
     // Who a caller is may have changed since the last was admitted.
@@ -93,11 +99,11 @@ fn find_rows(first: &mut Call<'_, '_>, others: &mut [Result<Call<'_, '_>>]) -> R
     Ok(())
 }
 
-/// Whether a request reads one row of a collection, and shows the credentials where each caller sees other rows.
+/// Whether a request reads one row of a collection, and shows the same credentials.
 fn is_like(request: &Request, collection: &str, whose: Option<&Credentials<'_>>) -> bool {
     let id = request.target().strip_prefix(collection).and_then(|rest| rest.strip_prefix('/'));
-    let shown = || credentials(request).ok().flatten();
+    let is_theirs = |whose: &Credentials<'_>| credentials(request).ok().flatten().is_some_and(|shown| shown.are(whose));
     Verb::of(request.method()) == Some(Verb::Get)
         && id.is_some_and(|id| Uuid::try_parse(id).is_ok())
-        && whose.is_none_or(|whose| shown().is_some_and(|shown| shown.are(whose)))
+        && whose.is_some_and(is_theirs)
 }

@@ -6,12 +6,13 @@
 //! nothing but to be read and answered, all of them while the handlers sleep, and the right number between (see
 //! [`Gate::measure`]).
 //!
-//! A thread keeps its place while it works on a request, so that a quick handler costs one compare-and-swap and no
-//! system call. If it is still at the same request at the keeper's second look, a few milliseconds at most, it is
+//! A thread keeps its place while it works on a request, so that a quick handler costs one compare-and-swap, a lock that
+//! it never waits for where connections are few, and no system call. If it is still at the same request at the keeper's second look, a few milliseconds at most, it is
 //! stuck: it loses its place to one of those who wait, and queues again when it is done.
 //!
-//! Nor are there ever more places than connections, of which each has one request at a time: a second thread would only be
-//! woken in place of the one whose caches are warm.
+//! Nor is a place given where there is one for each connection and for the next to come: each has one request at a time, so
+//! another thread would only be woken in place of one whose caches are warm. A connection that is alone has one thread, and
+//! the next to come waits for it as for one that is stuck.
 //!
 //! Invariant: the gate never delays a request for longer than [`TICK`] twice while a thread is free to take it.
 
@@ -164,17 +165,26 @@ impl Gate {
 
     /// How many threads may be in.
     fn places(&self) -> usize {
-        self.count.load(Ordering::Relaxed).min(self.connections.load(Ordering::SeqCst)).max(1)
+        self.count.load(Ordering::Relaxed).min(self.useful())
     }
 
-    /// Whether there may be more threads in than there are connections.
+    /// How many threads the connections can keep busy.
+    fn useful(&self) -> usize {
+        match self.connections.load(Ordering::SeqCst) {
+            0 | 1 => 1,
+            connections => connections + 1,
+        }
+    }
+
+    /// Whether there may be more threads in than the connections can keep busy.
     fn is_crowded(&self) -> bool {
-        self.connections.load(Ordering::SeqCst) < self.count.load(Ordering::Relaxed)
+        self.useful() < self.count.load(Ordering::Relaxed)
     }
 
-    /// Takes the place of a thread that comes back from its request if there are too many.
+    /// Takes the place of a thread that comes back from its request if there are too many; if others are at the gate, after
+    /// another request.
     fn make_room(&self, seat: &Arc<Seat>) {
-        let mut places = self.lock();
+        let Ok(mut places) = self.places.try_lock() else { return };
         let state = seat.state.load(Ordering::Acquire);
         if state > WAITING && places.taken.len() > self.places() {
             seat.state.store(OUT, Ordering::Release);

@@ -43,9 +43,9 @@ impl Live {
     }
 
     /// Gives the connection back to its server with the request that it has.
-    pub(crate) fn put_aside(self) {
+    pub(crate) fn pass(self) {
         if let Some(engine) = self.engine {
-            engine.put_aside(self.connection);
+            engine.pass(self.connection);
         }
     }
 

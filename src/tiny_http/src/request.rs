@@ -52,9 +52,9 @@ impl Request {
         self.live().hand_out();
     }
 
-    /// Leaves it to another thread.
-    pub(crate) fn put_aside(mut self) {
-        self.take().put_aside();
+    /// Leaves it to the next thread that asks for one.
+    pub(crate) fn pass(mut self) {
+        self.take().pass();
     }
 
     /// Whether the request came through HTTPS. This server does not speak it: put a proxy in front.

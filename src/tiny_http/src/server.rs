@@ -155,13 +155,13 @@ impl Server {
     }
 
     /// Takes a request that is there already if it is `wanted`, for a program that does the work of several requests at once.
-    /// Any other stays for the threads in [`recv`](Server::recv), as if nobody had looked at it. This looks at one
-    /// connection at most, and never waits.
+    /// Any other is the next that a thread in [`recv`](Server::recv) gets, and until then nothing else is looked at, so that
+    /// nobody overtakes it. This looks at one connection at most, and never waits.
     pub fn try_recv_if(&self, wanted: impl FnOnce(&Request) -> bool) -> io::Result<Option<Request>> {
         let Some(connection) = self.engine.peek()? else { return Ok(None) };
         let request = Request::new(connection, self.engine.clone());
         if !wanted(&request) {
-            request.put_aside();
+            request.pass();
             return Ok(None);
         }
         request.hand_out();

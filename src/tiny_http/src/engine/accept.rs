@@ -99,6 +99,7 @@ impl Engine {
             }
         }
         let socket = Arc::new(socket);
+        self.gate.connect();
         let limits = &self.limits;
         let token = self.slots.insert(socket.clone(), |token| {
             let mut connection = Box::new(Connection::new(token, socket.clone(), peer));
@@ -109,7 +110,6 @@ impl Engine {
             connection.set_timer(Instant::now(), limits);
             connection
         });
-        self.gate.connect();
         let token = token.expect("there are slots for all that are admitted, and the spare ones for the refused");
         let data = EventData::new_u64(token.as_u64());
         let is_added = socket.fd().and_then(|fd| Ok(epoll::add(&self.epoll, fd, data, READS)?)).is_ok();

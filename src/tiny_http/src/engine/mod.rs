@@ -12,7 +12,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -32,6 +32,7 @@ use crate::token::Token;
 const LISTENER: u64 = u64::MAX;
 const UNBLOCK: u64 = u64::MAX - 1;
 const CLOSED: u64 = u64::MAX - 2;
+const NOBODY: u64 = u64::MAX - 3;
 
 const READS: EventFlags =
     EventFlags::from_bits_retain(EventFlags::IN.bits() | EventFlags::RDHUP.bits() | EventFlags::ET.bits());
@@ -58,6 +59,8 @@ pub(crate) struct Engine {
     unblock: OwnedFd,
     closed: OwnedFd,
     slots: Slots,
+    /// The connection of a request that was looked at and left. It comes before all others, as it would have.
+    passed: AtomicU64,
     /// Connections that are served, and those that are only told that there are too many.
     admitted: AtomicUsize,
     refused: AtomicUsize,
@@ -93,6 +96,7 @@ impl Engine {
             unblock,
             closed,
             slots: Slots::new(limits.connections.min(CONNECTIONS_MAX) + SPARE_SLOTS),
+            passed: AtomicU64::new(NOBODY),
             admitted: AtomicUsize::new(0),
             refused: AtomicUsize::new(0),
             is_cutting: AtomicBool::new(false),
@@ -127,9 +131,13 @@ impl Engine {
     }
 
     /// Looks at one event, if there is any, and takes the request that it brings. What is not taken must be given to
-    /// [`Engine::put_aside`]. Neither end nor unblocking are noticed here: they are for those who wait.
+    /// [`Engine::pass`]. Neither end nor unblocking are noticed here: they are for those who wait.
     pub(crate) fn peek(&self) -> io::Result<Option<Box<Connection>>> {
         self.check_open()?;
+        if self.passed.load(Ordering::Relaxed) != NOBODY {
+            // Nobody overtakes it.
+            return Ok(None);
+        }
         let Some((token, flags)) = self.next_event(Some(Duration::ZERO))? else { return Ok(None) };
         match token {
             LISTENER => self.accept(),
@@ -137,6 +145,18 @@ impl Engine {
             token => return Ok(self.take_up(token, flags)),
         }
         Ok(None)
+    }
+
+    /// Leaves a request that was looked at to the next thread that asks for one.
+    pub(crate) fn pass(&self, connection: Box<Connection>) {
+        self.passed.store(connection.token.as_u64(), Ordering::Relaxed);
+        self.put_aside(connection);
+    }
+
+    /// The connection that was passed, as an event: there is none for it before those of all others.
+    fn passed_event(&self) -> Option<(u64, EventFlags)> {
+        let token = self.passed.load(Ordering::Relaxed);
+        (token != NOBODY).then(|| self.passed.swap(NOBODY, Ordering::Relaxed)).map(|token| (token, EventFlags::empty()))
     }
 
     /// Notes that the program gets a request.
@@ -150,7 +170,8 @@ impl Engine {
         loop {
             self.check_open()?;
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            let Some((token, flags)) = self.next_event(left)? else {
+            let event = self.passed_event();
+            let Some((token, flags)) = event.map_or_else(|| self.next_event(left), |event| Ok(Some(event)))? else {
                 if left.is_some_and(|left| left.is_zero()) {
                     return Ok(None);
                 }
@@ -163,7 +184,7 @@ impl Engine {
                         return Ok(None);
                     }
                 }
-                CLOSED => {}
+                CLOSED | NOBODY => {}
                 token => {
                     if let Some(connection) = self.take_up(token, flags) {
                         self.hand_out(&connection);
@@ -177,6 +198,9 @@ impl Engine {
 
     /// Goes on with the connection that an event is about, until it has a request.
     fn take_up(&self, token: u64, flags: EventFlags) -> Option<Box<Connection>> {
+        if self.passed.load(Ordering::Relaxed) == token {
+            self.passed.store(NOBODY, Ordering::Relaxed);
+        }
         let mut connection = self.slots.take(Token::from_u64(token))?;
         connection.note_event(flags);
         self.drive(connection)
@@ -276,7 +300,7 @@ impl Engine {
     }
 
     /// Leaves a request to a thread that asks for one.
-    pub(crate) fn put_aside(&self, mut connection: Box<Connection>) {
+    fn put_aside(&self, mut connection: Box<Connection>) {
         while !self.charge(&mut connection) {
             connection.reject(TOO_MUCH_MEMORY);
             match self.drive(connection) {

@@ -170,41 +170,41 @@ fn each_request_reaches_one_thread_and_gets_one_answer() {
 }
 
 #[test]
-fn a_request_that_is_looked_at_and_not_wanted_is_left_to_the_next_who_asks() {
+fn a_request_that_is_looked_at_and_not_wanted_is_the_next_that_is_answered() {
     let server = server(Limits::default());
     let address = server.server_addr().to_ip().unwrap();
     assert!(server.try_recv_if(|_| true).unwrap().is_none(), "nobody is there");
-    let mut client = Client::connect(address);
-    client.send(get("/one"));
-    let look = |wanted: bool| {
-        let mut request = None;
+    let look = |is_wanted: bool| {
+        let (mut seen, mut request) = (String::new(), None);
         eventually("the request", || {
-            let mut is_seen = false;
-            request = server
-                .try_recv_if(|request| {
-                    is_seen = true;
-                    assert_eq!(request.url(), "/one");
-                    wanted
-                })
-                .unwrap();
-            is_seen
+            let look = |request: &Request| {
+                request.url().clone_into(&mut seen);
+                is_wanted
+            };
+            request = server.try_recv_if(look).unwrap();
+            !seen.is_empty()
         });
-        request
+        (seen, request)
     };
-    for _ in 0..3 {
-        assert!(look(false).is_none());
+    let [mut one, mut other] = [(); 2].map(|()| Client::connect(address));
+    for round in 0..3 {
+        one.send(get("/one"));
+        assert!(matches!(look(false), (url, None) if url == "/one"));
+        assert_eq!(server.stats().requests_total, round * 2, "the program has not had it");
+        other.send(get("/other"));
+        for _ in 0..20 {
+            assert!(server.try_recv_if(|_| true).unwrap().is_none(), "nobody overtakes");
+            thread::sleep(Duration::from_millis(1));
+        }
+        let first = server.recv_timeout(PATIENCE).unwrap().unwrap();
+        assert_eq!(first.url(), "/one");
+        let (url, second) = look(true);
+        assert_eq!(url, "/other");
+        assert_eq!(server.stats().requests_total, round * 2 + 2);
+        second.unwrap().respond(Response::from_string("second")).unwrap();
+        first.respond(Response::from_string("first")).unwrap();
+        assert_eq!((one.reply().text(), other.reply().text()), ("first".into(), "second".into()));
     }
-    assert_eq!(server.stats().requests_total, 0, "the program has had none");
-    let request = look(true).unwrap();
-    assert_eq!(server.stats().requests_total, 1);
-    request.respond(Response::from_string("first")).unwrap();
-    assert_eq!(client.reply().text(), "first");
-
-    client.send(get("/one"));
-    assert!(look(false).is_none());
-    let request = server.recv_timeout(PATIENCE).unwrap().unwrap();
-    request.respond(Response::from_string("second")).unwrap();
-    assert_eq!(client.reply().text(), "second");
 }
 
 #[test]
