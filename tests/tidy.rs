@@ -218,7 +218,7 @@ fn lists_are_sorted_by_columns_that_are_never_null() {
     let lists = lists(&app);
     assert!(lists.len() >= 6);
     for (endpoint, never_null) in lists {
-        let sort = endpoint.parameters.iter().find(|parameter| parameter.name == "sort").unwrap();
+        let sort = (endpoint.parameters)().into_iter().find(|parameter| parameter.name == "sort").unwrap();
         let names = sort.schema["enum"].as_array().unwrap().iter().map(|name| name.as_str().unwrap());
         for name in names.map(|name| name.trim_start_matches('-')) {
             assert!(

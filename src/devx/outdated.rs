@@ -18,21 +18,24 @@ const LIMIT_DEFAULT: usize = 20;
 const TEMPLATES_MAX: usize = 100;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    let id = || json!({ "type": "string", "format": "uuid" });
+    let parameters = || {
+        let id = || json!({ "type": "string", "format": "uuid" });
+        vec![
+            Parameter::new(
+                "limit",
+                "Projects of a page.",
+                json!({ "type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT }),
+            ),
+            Parameter::new("after", "Where to go on: the `next` of the page before.", id()),
+            Parameter::new("project_id", "Only this project.", id()),
+            Parameter::new("template_id", "Only those made from this template.", id()),
+        ]
+    };
     vec![
         get("/api/projects/outdated", Access::Permission(READ), outdated)
             .summary("List projects that were made from an older version of their template, and what has changed since")
             .pool(Which::Readonly)
-            .parameters(vec![
-                Parameter::new(
-                    "limit",
-                    "Projects of a page.",
-                    json!({ "type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT }),
-                ),
-                Parameter::new("after", "Where to go on: the `next` of the page before.", id()),
-                Parameter::new("project_id", "Only this project.", id()),
-                Parameter::new("template_id", "Only those made from this template.", id()),
-            ])
+            .parameters(parameters)
             .answers(200, Output::Json(schema()))
             .named("", "OutdatedProjects")
             .guarded(true),

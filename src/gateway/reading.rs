@@ -39,7 +39,7 @@ pub(super) fn endpoint(gateway: &Arc<Gateway>) -> Endpoint {
     });
     get("/api/routes/snapshot", Access::Permission(READ), move |call| read(&gateway, call))
         .summary("Read all enabled routes, as a gateway does")
-        .parameters(parameters())
+        .parameters(parameters)
         .answers(200, Output::Json(output))
         .named("", "RouteSnapshot")
         .also(200, Output::Text(export::TEXT))

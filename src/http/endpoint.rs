@@ -107,6 +107,9 @@ impl Parameter {
     }
 }
 
+/// Makes the parameters when the document is made: they are many, and nobody needs them before.
+pub type Parameters = Box<dyn Fn() -> Vec<Parameter> + Send + Sync>;
+
 pub type Handler = Box<dyn Fn(&mut Call<'_, '_>) -> Result<Reply> + Send + Sync>;
 
 /// Reads the rows of several ids by one statement, for requests that are answered together; each has its row or none, in
@@ -136,7 +139,7 @@ pub struct Endpoint {
     pub others: Vec<(u16, Output)>,
     /// Errors beside those that follow from the rest of the declaration.
     pub codes: Vec<Code>,
-    pub parameters: Vec<Parameter>,
+    pub parameters: Parameters,
     /// Rows belong to users: others' are hidden by row-level security.
     pub is_guarded: bool,
     /// It follows `Prefer`, takes `Idempotency-Key` if it is a POST, and may be part of a batch: all that it changes
@@ -185,7 +188,7 @@ fn endpoint(verb: Verb, path: impl Into<String>, access: Access, handler: Box<Ac
         output_name: String::new(),
         others: Vec::new(),
         codes: Vec::new(),
-        parameters: Vec::new(),
+        parameters: Box::new(Vec::new),
         is_guarded: false,
         is_write: false,
         has_version: false,
@@ -259,8 +262,8 @@ impl Endpoint {
         self
     }
 
-    pub fn parameters(mut self, parameters: Vec<Parameter>) -> Endpoint {
-        self.parameters = parameters;
+    pub fn parameters(mut self, parameters: impl Fn() -> Vec<Parameter> + Send + Sync + 'static) -> Endpoint {
+        self.parameters = Box::new(parameters);
         self
     }
 

@@ -64,9 +64,10 @@ fn describe(endpoint: &Endpoint, text: &mut String) {
         let members: Vec<String> = names.iter().map(|name| format!("{name}: string")).collect();
         let _ = writeln!(text, "    path: {{ {} }};", members.join("; "));
     }
-    if !endpoint.parameters.is_empty() {
+    let parameters = (endpoint.parameters)();
+    if !parameters.is_empty() {
         text.push_str("    query: {\n");
-        for parameter in &endpoint.parameters {
+        for parameter in &parameters {
             let _ = writeln!(text, "      /** {} */", comment(&parameter.help));
             let kind = type_of(&parameter.schema, 3);
             let _ = match parameter.name.strip_suffix('*') {

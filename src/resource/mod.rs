@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 use crate::db::Which;
 use crate::error::Result;
 use crate::fields::{Field, Mode, integer, timestamp, uuid};
-use crate::http::{Access, Call, Endpoint, Output, Permission, delete, get, patch, post, put};
+use crate::http::{Access, Call, Endpoint, Output, Parameter, Permission, delete, get, patch, post, put};
 use crate::sql::Query;
 
 pub use expand::Expansion;
@@ -161,17 +161,21 @@ impl Resource {
             move |call: &mut Call<'_, '_>| act(&engine, call)
         };
         let input = |endpoint: Endpoint, mode| endpoint.input(engine.fields.clone(), mode).writes();
+        let parameters = |make: fn(&Engine) -> Vec<Parameter>| {
+            let engine = engine.clone();
+            move || make(&engine)
+        };
         let reader = engine.clone();
         let mut endpoints = vec![
             get(&*many, read, on(Engine::list))
                 .summary(format!("List {collection}"))
                 .pool(Which::Readonly)
-                .parameters(engine.list_parameters())
+                .parameters(parameters(Engine::list_parameters))
                 .answers(200, Output::Page(resource.shown_fields()))
                 .named("", &*name),
             get(&*one, read, on(Engine::get))
                 .summary(format!("Read a {singular}"))
-                .parameters(engine.expand_parameter().into_iter().collect())
+                .parameters(parameters(|engine| engine.expand_parameter().into_iter().collect()))
                 .answers(200, object())
                 .named("", &*name)
                 .versioned()
@@ -191,7 +195,7 @@ impl Resource {
             endpoints.push(replace.named(format!("{name}Replacement"), &*name));
             let bulk =
                 patch(&*many, write, on(Engine::merge_many)).summary(format!("Change all {collection} that match"));
-            let bulk = bulk.parameters(engine.filter_parameters()).answers(200, bulk::output());
+            let bulk = bulk.parameters(parameters(Engine::filter_parameters)).answers(200, bulk::output());
             endpoints.push(input(bulk, Mode::Merge).named(format!("{name}Change"), bulk::NAME));
         }
         if resource.delete.is_some() {
@@ -199,7 +203,7 @@ impl Resource {
             endpoints.push(remove.answers(204, Output::Nothing).writes().versioned());
             let bulk =
                 delete(&*many, write, on(Engine::delete_many)).summary(format!("Delete all {collection} that match"));
-            let bulk = bulk.parameters(engine.filter_parameters()).answers(200, bulk::output()).writes();
+            let bulk = bulk.parameters(parameters(Engine::filter_parameters)).answers(200, bulk::output()).writes();
             endpoints.push(bulk.named("", bulk::NAME));
         }
         let needs_match = engine.resource.needs_match;

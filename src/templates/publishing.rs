@@ -31,11 +31,10 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         crate::fields::object("snapshot").never_null().help("The template as it was published."),
         timestamp("published_at").never_null().help("When it was published."),
     ];
-    let parameter = Parameter::new(
-        "version",
-        "The version; the last one that was published, unless given.",
-        serde_json::json!({ "type": "string" }),
-    );
+    let parameters = || {
+        let help = "The version; the last one that was published, unless given.";
+        vec![Parameter::new("version", help, serde_json::json!({ "type": "string" }))]
+    };
     vec![
         post("/api/templates/{id}/publish", write, publish)
             .summary("Publish a template: an immutable version of it, with a checksum")
@@ -58,7 +57,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         // Not guarded: that somebody got it is noted in the name of the service.
         get("/api/templates/{id}/download", Access::Permission(READ), download_one)
             .summary("Get a template as it was published, which is counted")
-            .parameters(vec![parameter])
+            .parameters(parameters)
             .answers(200, Output::Json(object_schema(&download, None)))
             .named("", "TemplateDownload"),
     ]

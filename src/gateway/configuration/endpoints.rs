@@ -34,14 +34,16 @@ pub fn endpoints(webhooks: &Arc<Webhooks>) -> Vec<Endpoint> {
     endpoints.push(
         get("/api/gateway/configuration", read, read_configuration)
             .summary("Read a whole configuration, as a file to apply")
-            .parameters(vec![
-                Parameter::new(
-                    "tags",
-                    "Only the part that these own, separated by commas.",
-                    serde_json::json!({ "type": "string" }),
-                ),
-                Parameter::new("revision", "What it was then, instead of now.", number()),
-            ])
+            .parameters(|| {
+                vec![
+                    Parameter::new(
+                        "tags",
+                        "Only the part that these own, separated by commas.",
+                        serde_json::json!({ "type": "string" }),
+                    ),
+                    Parameter::new("revision", "What it was then, instead of now.", number()),
+                ]
+            })
             .answers(200, Output::Object(configuration_fields()))
             .fails(&[Code::NotFound])
             .named("", "Configuration"),
@@ -74,10 +76,12 @@ pub fn endpoints(webhooks: &Arc<Webhooks>) -> Vec<Endpoint> {
     endpoints.push(
         get("/api/gateway/diff", read, diff)
             .summary("Tell what has changed between two revisions")
-            .parameters(vec![
-                Parameter::new("from", "The number of the earlier one.", number()).required(),
-                Parameter::new("to", "The number of the later one; what there is now, without it.", number()),
-            ])
+            .parameters(|| {
+                vec![
+                    Parameter::new("from", "The number of the earlier one.", number()).required(),
+                    Parameter::new("to", "The number of the later one; what there is now, without it.", number()),
+                ]
+            })
             .answers(200, Output::Object(diff_fields()))
             .fails(&[Code::NotFound])
             .named("", "ConfigurationDiff"),
@@ -85,9 +89,12 @@ pub fn endpoints(webhooks: &Arc<Webhooks>) -> Vec<Endpoint> {
     endpoints.push(
         get("/api/gateway/blame", read, blame_it)
             .summary("Tell who changed each field of a route last")
-            .parameters(vec![
-                Parameter::new("route", "The name of the route.", serde_json::json!({ "type": "string" })).required(),
-            ])
+            .parameters(|| {
+                vec![
+                    Parameter::new("route", "The name of the route.", serde_json::json!({ "type": "string" }))
+                        .required(),
+                ]
+            })
             .answers(200, Output::Json(serde_json::json!({ "type": "array", "items": { "type": "object" } })))
             .fails(&[Code::NotFound])
             .named("", "Blame"),

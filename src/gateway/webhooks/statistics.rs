@@ -19,16 +19,16 @@ const HOURS_DEFAULT: u64 = 24;
 const HOURS_MAX: u64 = 31 * 24;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    let hours = Parameter::new(
-        "hours",
-        format!("How many hours to look back: {HOURS_DEFAULT}."),
-        serde_json::json!({ "type": "integer", "minimum": 1, "maximum": HOURS_MAX }),
-    );
+    let parameters = || {
+        let help = format!("How many hours to look back: {HOURS_DEFAULT}.");
+        let schema = serde_json::json!({ "type": "integer", "minimum": 1, "maximum": HOURS_MAX });
+        vec![Parameter::new("hours", help, schema)]
+    };
     vec![
         get("/api/webhooks/{id}/statistics", Access::Permission(READ), statistics)
             .summary("Show what became of a webhook's deliveries, and what waits")
             .pool(Which::Readonly)
-            .parameters(vec![hours])
+            .parameters(parameters)
             .answers(200, Output::Object(fields()))
             .named("", "WebhookStatistics")
             .fails(&[Code::MalformedRequest]),

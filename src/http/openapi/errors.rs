@@ -49,7 +49,7 @@ pub(super) fn takes_idempotency_key(endpoint: &Endpoint) -> bool {
 /// The errors of an endpoint, as references to the responses.
 pub(super) fn references(endpoint: &Endpoint) -> impl Iterator<Item = (u16, Value)> {
     let errors = codes(endpoint).into_iter().map(|(status, codes)| (status, reference("responses", &name(&codes))));
-    errors.chain((!endpoint.parameters.is_empty()).then(|| (414, reference("responses", URI_TOO_LONG))))
+    errors.chain((!(endpoint.parameters)().is_empty()).then(|| (414, reference("responses", URI_TOO_LONG))))
 }
 
 /// The error of an endpoint that has this status.

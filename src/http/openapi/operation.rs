@@ -88,7 +88,7 @@ fn all_parameters(endpoint: &Endpoint) -> Vec<Value> {
     if endpoint.is_write {
         parameters.push(shared("Prefer"));
     }
-    for parameter in endpoint.parameters.iter().filter(|parameter| !parameter.name.ends_with(".*")) {
+    for parameter in (endpoint.parameters)().iter().filter(|parameter| !parameter.name.ends_with(".*")) {
         let mut shown = json!({ "name": parameter.name, "in": "query", "schema": parameter.schema });
         if !parameter.help.is_empty() {
             shown["description"] = json!(parameter.help);
