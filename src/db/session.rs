@@ -21,13 +21,6 @@ pub struct Session {
     log: Arc<StatementLog>,
 }
 
-/// What a statement is, for the decision whether it may be run again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Effect {
-    Reads,
-    Writes,
-}
-
 impl Session {
     /// Takes a connection from a pool.
     pub fn new(pool: &Pool, purpose: Purpose, log: Arc<StatementLog>) -> Result<Session> {
@@ -39,7 +32,6 @@ impl Session {
         &mut self,
         name: &str,
         text: &str,
-        effect: Effect,
         mut act: impl FnMut(&mut Connection, &postgres::Statement) -> Result<T, postgres::Error>,
     ) -> Result<T> {
         let mut has_retried = false;
@@ -52,7 +44,7 @@ impl Session {
                 Err(error) => error,
             };
             let (error, is_sent) = error;
-            if has_retried || !self.recover(&error, effect == Effect::Reads || !is_sent)? {
+            if has_retried || !self.recover(&error, !is_sent || is_select(text))? {
                 return Err(told(error, name));
             }
             has_retried = true;
@@ -115,12 +107,12 @@ impl Session {
 /// A statement that only reads is run once more if its connection dies under it.
 impl Statements for Session {
     fn all_of(&mut self, name: &str, text: Cow<'_, str>, params: Params<'_>) -> Result<Vec<Row>> {
-        self.run(name, &text, effect(&text), |connection, statement| connection.client().query(statement, params))
+        self.run(name, &text, |connection, statement| connection.client().query(statement, params))
     }
 
     fn exec(&mut self, query: &Query, params: Params<'_>) -> Result<u64> {
         let act = |connection: &mut Connection, statement: &_| connection.client().execute(statement, params);
-        self.run(query.name, query.text, effect(query.text), act)
+        self.run(query.name, query.text, act)
     }
 }
 
@@ -154,10 +146,6 @@ fn is_timed_out(error: &postgres::Error) -> bool {
 }
 
 /// Whether a statement plainly only reads. `WITH` may write, so it does not count.
-fn effect(text: &str) -> Effect {
-    if is_select(text) { Effect::Reads } else { Effect::Writes }
-}
-
 fn is_select(text: &str) -> bool {
     let mut lines = text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with("--"));
     lines.next().is_some_and(|line| line.get(..6).is_some_and(|word| word.eq_ignore_ascii_case("select")))

@@ -72,7 +72,7 @@ fn batch(call: &mut Call<'_, '_>) -> Result<Reply> {
         caller: call.caller.clone(),
         request_id: call.request_id,
         address: call.address,
-        user_agent: call.user_agent.clone(),
+        user_agent: call.user_agent().to_owned(),
         timing: call.timing,
     };
     call.transact(Many::Yes, |transaction| {
@@ -112,8 +112,11 @@ impl Parts<'_> {
             caller: self.caller.clone(),
             request_id: self.request_id,
             address: self.address,
-            user_agent: self.user_agent.clone(),
-            source: Source::Operation { if_match: operation.if_match.clone(), body: operation.body.clone() },
+            source: Source::Operation {
+                user_agent: &self.user_agent,
+                if_match: operation.if_match.clone(),
+                body: operation.body.clone(),
+            },
             outer: Some(transaction),
             timing: self.timing,
             body_hash: [0; 32],

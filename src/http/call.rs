@@ -18,7 +18,7 @@ use super::idempotency::Key;
 use super::query::Query;
 use super::reply::Reply;
 use super::router::PathValues;
-use super::service::Service;
+use super::service::{Service, user_agent};
 use super::waiting::{Bell, Wait};
 use crate::db::{Purpose, Session, Statements, Transaction, TransactionOptions};
 use crate::error::{Code, Error, Result};
@@ -40,6 +40,7 @@ pub(super) enum Source<'a> {
     Request(&'a mut Request),
     /// An operation of a batch, which has its version and its body beside it.
     Operation {
+        user_agent: &'a str,
         if_match: Option<String>,
         body: Option<Value>,
     },
@@ -63,7 +64,6 @@ pub struct Call<'a, 't> {
     pub caller: Option<Arc<Caller>>,
     pub request_id: RequestId,
     pub address: Option<IpAddr>,
-    pub user_agent: String,
     pub(super) source: Source<'a>,
     /// The transaction that this is a part of, in a batch.
     pub(super) outer: Option<&'a mut Transaction<'t>>,
@@ -114,6 +114,14 @@ impl<'a> Call<'a, '_> {
         }
     }
 
+    /// The client's program, as it calls itself.
+    pub fn user_agent(&self) -> &str {
+        match &self.source {
+            Source::Request(request) => user_agent(request),
+            Source::Operation { user_agent, .. } => user_agent,
+        }
+    }
+
     /// The row with the id of the path, where it has been read already; see [`Together`](super::Together).
     pub fn take_found(&mut self) -> Option<Option<Row>> {
         self.found.take()
@@ -130,7 +138,7 @@ impl<'a> Call<'a, '_> {
 
     /// Who acts, for the statements that write.
     pub fn actor(&self) -> String {
-        actor(self.caller.as_deref(), &self.request_id, self.address, &self.user_agent)
+        actor(self.caller.as_deref(), &self.request_id, self.address, self.user_agent())
     }
 
     /// Lets the request wait until the bell has rung more often than `seen`, or until the given time, and be handled again

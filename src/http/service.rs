@@ -51,7 +51,7 @@ impl Credentials<'_> {
 pub type Admission = Box<dyn Fn(Credentials<'_>) -> Result<Arc<Caller>> + Send + Sync>;
 
 /// Is told of each request when its reply has been sent. The thread that answers requests waits for it.
-pub type Observer = Box<dyn Fn(&Exchange) + Send + Sync>;
+pub type Observer = Box<dyn Fn(Exchange) + Send + Sync>;
 
 /// How a service is made.
 pub struct ServiceOptions {
@@ -151,7 +151,7 @@ impl Service {
         let request_id = RequestId::new(request.header("X-Request-Id"));
         let mut exchange = Exchange::new(request_id, client(&self.proxies, &request), request.method());
         if self.observer.is_some() {
-            exchange.user_agent = user_agent(&request);
+            exchange.user_agent = user_agent(&request).to_owned();
         }
         Visit { request, exchange, timing: Timing::default(), start: Instant::now(), may_wait: true, has_waited: false }
     }
@@ -219,7 +219,7 @@ impl Service {
         self.traffic.end(exchange.place, exchange.status, exchange.duration);
         exchange.log(self.logs_json);
         if let Some(observer) = &self.observer {
-            observer(&exchange);
+            observer(exchange);
         }
     }
 
@@ -308,7 +308,6 @@ impl Service {
             caller,
             request_id: exchange.request_id,
             address,
-            user_agent: user_agent(request),
             source: Source::Request(request),
             outer: None,
             timing,
@@ -379,8 +378,10 @@ pub(super) fn credentials(request: &Request) -> Result<Option<Credentials<'_>>> 
     }
 }
 
-fn user_agent(request: &Request) -> String {
-    request.header("User-Agent").unwrap_or_default().chars().take(USER_AGENT_MAX).collect()
+/// Headers are ASCII, and may be cut anywhere.
+pub(super) fn user_agent(request: &Request) -> &str {
+    let agent = request.header("User-Agent").unwrap_or_default();
+    agent.get(..USER_AGENT_MAX).unwrap_or(agent)
 }
 
 /// What a handler comes to. A panic is its own request's failure, and nobody else's.

@@ -114,7 +114,7 @@ fn login(identity: &Identity, call: &mut Call<'_, '_>) -> Result<Reply> {
     }
     let rehash = hash.filter(|hash| identity.passwords.is_outdated(hash)).map(|_| identity.passwords.hash(password));
     let new = token::refresh()?;
-    let (address, agent) = (call.address.map(|address| address.to_string()), call.user_agent.clone());
+    let (address, agent) = (call.address.map(|address| address.to_string()), call.user_agent().to_owned());
     let mut session = call.session()?;
     let user = session
         .maybe(&sql!("identity/users/login_succeeded"), &[&Json(&actor), &id])?

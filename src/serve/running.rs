@@ -16,7 +16,7 @@ use crate::entities::Entities;
 use crate::error::{Error, Result};
 use crate::gateway::webhooks::{self, Deliverer};
 use crate::gateway::{self, Gateway};
-use crate::http::{Cors, Exchange, Memory, Observer, Rates, Service, ServiceOptions};
+use crate::http::{Cors, Memory, Observer, Rates, Service, ServiceOptions};
 use crate::identity;
 use crate::migrate::Source;
 use crate::telemetry::{Recorder, RecorderOptions};
@@ -59,9 +59,7 @@ impl Running {
             proxies: Networks::parse(config.text("TRUSTED_PROXIES").unwrap_or_default()).map_err(Error::internal)?,
             cors: Cors::new(config.text("CORS_ORIGINS").unwrap_or_default()),
             logs_json: config.text("LOG_FORMAT") == Some("json"),
-            observer: recorder
-                .clone()
-                .map(|recorder| Box::new(move |exchange: &Exchange| recorder.note(exchange)) as Observer),
+            observer: recorder.clone().map(|recorder| Box::new(move |exchange| recorder.note(exchange)) as Observer),
             database: database.clone(),
         })?);
         let dialer = Dialer::new(address, "mainstay/listen", &[], config.duration("DB_CONNECT_TIMEOUT"))?;

@@ -95,11 +95,11 @@ impl Recorder {
     }
 
     /// Notes a request to the API. What asks for the health of the server is none.
-    pub fn note(&self, exchange: &Exchange) {
-        if !exchange.endpoint.is_empty() && !path(exchange).starts_with("/api/") {
+    pub fn note(&self, exchange: Exchange) {
+        if !exchange.endpoint.is_empty() && !path(&exchange).starts_with("/api/") {
             return;
         }
-        self.shared.add(Entry { exchange: exchange.clone(), at: SystemTime::now() });
+        self.shared.add(exchange);
     }
 
     pub fn recorded(&self) -> Recorded {
@@ -142,9 +142,9 @@ impl Shared {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(&self, entry: Entry) {
+    fn add(&self, exchange: Exchange) {
         let mut waiting = self.lock();
-        waiting.work.add(&entry.exchange);
+        waiting.work.add(&exchange);
         if !self.options.notes_requests {
             return;
         }
@@ -152,7 +152,7 @@ impl Shared {
             self.dropped.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        waiting.entries.push(entry);
+        waiting.entries.push(Entry { exchange, at: SystemTime::now() });
         if waiting.entries.len() == BATCH {
             self.changed.notify_all();
         }

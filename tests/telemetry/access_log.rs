@@ -95,14 +95,14 @@ fn what_finds_no_room_while_the_table_is_locked_is_counted_and_the_rest_is_writt
     let (mut client, mut other) = (database.client(), database.client());
     let mut lock = client.transaction().unwrap();
     lock.batch_execute("LOCK TABLE telemetry.api_access_logs").unwrap();
-    recorder.note(&exchange());
+    recorder.note(exchange());
     let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     wait_for("the recorder has begun to write", PATIENCE, || {
         (other.query_one(waits, &[]).unwrap().get::<_, i64>(0) > 0).then_some(())
     });
     let some = exchange();
     for _ in 0..ENTRIES_MAX + 100 {
-        recorder.note(&some);
+        recorder.note(some.clone());
     }
     let recorded = recorder.recorded();
     assert_eq!((recorded.written, recorded.dropped, recorded.waiting), (0, 100, ENTRIES_MAX));
@@ -128,7 +128,7 @@ fn requests_wait_while_the_database_is_away_and_are_dropped_only_when_everything
     admin.batch_execute(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).unwrap();
     admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", &[&name]).unwrap();
     for _ in 0..600 {
-        recorder.note(&exchange());
+        recorder.note(exchange());
     }
     std::thread::sleep(Duration::from_millis(500));
     assert_eq!((recorder.recorded().written, recorder.recorded().dropped), (0, 0));
