@@ -178,6 +178,19 @@ fn a_server_whose_database_is_away_lives_and_becomes_ready_when_it_comes() {
 }
 
 #[test]
+fn a_server_that_cannot_become_ready_says_why_once_however_often_it_tries() {
+    let home = database();
+    let serving = Serving::start(&[("DATABASE_URL", &home.pairs()), ("CREATE_ADMIN_API_KEY", "true")]);
+    let reason = "not ready: CREATE_ADMIN_API_KEY needs an administrator: set ADMIN_EMAIL";
+    let told = wait_for("the reason", PATIENCE, || Some(serving.log()).filter(|log| log.contains(reason)));
+    // Time for some attempts more.
+    thread::sleep(Duration::from_secs(3));
+    assert_eq!(serving.log(), told);
+    assert!(serving.get("/ready").1.contains("set ADMIN_EMAIL"));
+    assert_eq!(serving.end(Signal::TERM).0, 0);
+}
+
+#[test]
 fn in_production_a_server_does_not_migrate_and_says_what_to_do() {
     let home = database();
     let url = home.pairs();

@@ -47,11 +47,10 @@ fn try_prepare(config: &Config, database: &Database, migrations: &Migrations, do
     let options = [("timezone", "UTC".to_owned()), ("statement_timeout", "0".to_owned())];
     let dialer = Dialer::new(database.address(), "mainstay/migrate", &options, config.duration("DB_CONNECT_TIMEOUT"))?;
     let mut client = dialer.dial_unguarded()?;
+    let mut version = None;
     if config.auto_migrates() {
         health.set(Progress::Migrating);
-        let outcome = migrate::migrate(&mut client, migrations, &Options::default(), &mut log_event)?;
-        let version = outcome.version.map_or("none".to_owned(), |version| version.to_string());
-        log::info!("the database is at version {version}");
+        version = migrate::migrate(&mut client, migrations, &Options::default(), &mut log_event)?.version;
     } else {
         let status = migrate::status(&mut client, migrations)?;
         health.set_pending_migrations(status.pending as u32);
@@ -71,6 +70,9 @@ fn try_prepare(config: &Config, database: &Database, migrations: &Migrations, do
     drop(session);
     health.set_pending_migrations(0);
     health.set(Progress::Ready);
+    if let Some(version) = version {
+        log::info!("the database is at version {version}");
+    }
     log::info!("ready");
     Ok(())
 }
