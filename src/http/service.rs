@@ -201,7 +201,7 @@ impl Service {
     }
 
     /// Sends what became of a request.
-    pub(super) fn finish(&self, visit: Visit, result: Result<Reply>) {
+    fn finish(&self, visit: Visit, result: Result<Reply>) {
         let Visit { request, mut exchange, timing, start, .. } = visit;
         let reply = result.unwrap_or_else(|error| {
             log_error(&error, &exchange);

@@ -7,8 +7,9 @@
 //! [`Gate::measure`]).
 //!
 //! A thread keeps its place while it works on a request, so that a quick handler costs one compare-and-swap, a lock that
-//! it never waits for where connections are few, and no system call. If it is still at the same request at the keeper's second look, a few milliseconds at most, it is
-//! stuck: it loses its place to one of those who wait, and queues again when it is done.
+//! it never waits for where connections are few, and no system call. If it is still at the same request at the keeper's
+//! second look, a few milliseconds at most, it is stuck: it loses its place to one of those who wait, and queues again when
+//! it is done.
 //!
 //! Nor is a place given where there is one for each connection and for the next to come: each has one request at a time, so
 //! another thread would only be woken in place of one whose caches are warm. A connection that is alone has one thread, and

@@ -4,6 +4,7 @@
 //! slot, goes as far as it can, and puts it back; so a request costs one wait, one read and one write.
 
 mod accept;
+mod peek;
 mod seats;
 mod shutdown;
 
@@ -128,35 +129,6 @@ impl Engine {
     /// Takes a request that is there already.
     pub(crate) fn try_receive(&self) -> io::Result<Option<Box<Connection>>> {
         self.wait(Some(Instant::now()), || {})
-    }
-
-    /// Looks at one event, if there is any, and takes the request that it brings. What is not taken must be given to
-    /// [`Engine::pass`]. Neither end nor unblocking are noticed here: they are for those who wait.
-    pub(crate) fn peek(&self) -> io::Result<Option<Box<Connection>>> {
-        self.check_open()?;
-        if self.passed.load(Ordering::Relaxed) != NOBODY {
-            // Nobody overtakes it.
-            return Ok(None);
-        }
-        let Some((token, flags)) = self.next_event(Some(Duration::ZERO))? else { return Ok(None) };
-        match token {
-            LISTENER => self.accept(),
-            UNBLOCK | CLOSED => {}
-            token => return Ok(self.take_up(token, flags)),
-        }
-        Ok(None)
-    }
-
-    /// Leaves a request that was looked at to the next thread that asks for one.
-    pub(crate) fn pass(&self, connection: Box<Connection>) {
-        self.passed.store(connection.token.as_u64(), Ordering::Relaxed);
-        self.put_aside(connection);
-    }
-
-    /// The connection that was passed, as an event: there is none for it before those of all others.
-    fn passed_event(&self) -> Option<(u64, EventFlags)> {
-        let token = self.passed.load(Ordering::Relaxed);
-        (token != NOBODY).then(|| self.passed.swap(NOBODY, Ordering::Relaxed)).map(|token| (token, EventFlags::empty()))
     }
 
     /// Notes that the program gets a request.
