@@ -1,7 +1,7 @@
 //! An upstream: it answers every request with what it was sent.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
@@ -9,6 +9,8 @@ use serde_json::{Map, Value, json};
 
 /// How long it takes over a path with `slow` in it.
 const SLOW: Duration = Duration::from_secs(3);
+/// How long it waits for whoever asked to close.
+const LINGER: Duration = Duration::from_secs(10);
 
 /// Starts one, which runs as long as the test process does.
 pub fn upstream() -> SocketAddr {
@@ -43,7 +45,11 @@ fn answer(stream: TcpStream) -> Option<()> {
     let body = json!({ "method": method, "target": target, "headers": headers }).to_string();
     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length";
     let mut stream = stream;
-    write!(stream, "{head}: {}\r\n\r\n{body}", body.len()).ok()
+    write!(stream, "{head}: {}\r\n\r\n{body}", body.len()).ok()?;
+    // A body that is left unread would make the end a reset, which may take the answer with it.
+    stream.shutdown(Shutdown::Write).ok()?;
+    stream.set_read_timeout(Some(LINGER)).ok()?;
+    io::copy(&mut stream, &mut io::sink()).map(drop).ok()
 }
 
 /// A port on which nobody listens, at this moment.
