@@ -18,6 +18,8 @@ pub(super) const RESERVED: [&str; 6] = ["limit", "cursor", "page", "total", "sor
 pub(super) const VALUES_MAX: usize = 200;
 /// Where the value stands in the condition of a [`Word`](super::Word).
 pub(super) const VALUE: &str = "{value}";
+/// Names in the path of a filter: what is nested deeper is found by nobody, and each level costs a call of its own.
+const PATH_MAX: usize = 16;
 /// Letters of what `ops.trigrams` finds in a text.
 const TRIGRAM: usize = 3;
 
@@ -73,6 +75,10 @@ impl Engine {
         }
         if let Some((column, path)) = name.split_once('.') {
             let field = self.filter_field(column, name)?;
+            if path.split('.').nth(PATH_MAX).is_some() {
+                let message = format!("a filter looks into {column} at most {PATH_MAX} names deep");
+                return Err(Error::new(Code::MalformedRequest, message));
+            }
             return inside(field, path, value, conditions).ok_or_else(|| self.unknown(name));
         }
         let (column, operator) = match name.split_once("__") {

@@ -263,3 +263,17 @@ fn an_address_is_found_in_either_case_and_an_ip_address_in_any_form() {
     );
     assert_eq!(super::column(&admin.get("/api/sessions?ip_address=::1").expect(200).json(), "revoked_at").len(), 0);
 }
+
+#[test]
+fn a_filter_that_looks_too_deep_is_refused_at_once_and_stops_nobody() {
+    let app = App::start();
+    let admin = app.admin().client;
+    admin.get(&format!("/api/teams?metadata{}=1", ".a".repeat(16))).expect(200);
+    for dots in [17, 7_900] {
+        for segment in [".", ".a"] {
+            let path = segment.repeat(dots.min(8_000 / segment.len() - 50));
+            admin.get(&format!("/api/teams?metadata{path}=1")).refuse(400, "MALFORMED_REQUEST");
+        }
+    }
+    admin.get("/live").expect(200);
+}
