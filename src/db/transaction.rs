@@ -19,9 +19,6 @@ use crate::sql::Query;
 const ATTEMPTS_MAX: u32 = 5;
 /// The longest wait before the second attempt; it doubles from one to the next.
 const BACKOFF: Duration = Duration::from_millis(10);
-/// How often, and how far apart, the server is asked what became of a commit whose answer was lost.
-const RESOLVE_ATTEMPTS: u32 = 5;
-const RESOLVE_PAUSE: Duration = Duration::from_millis(200);
 
 /// How much of each other concurrent transactions see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -193,7 +190,9 @@ impl Session {
             }
             // It wrote nothing, so there is nothing to find out.
             None => Err(Failure::NothingHappened(error)),
-            Some(xid) => self.resolve(&xid, error),
+            // Asking `pg_xact_status` would not help: after a crash or a failover PostgreSQL gives ids again whose WAL
+            // never reached the disk, and what it says is then of somebody else's transaction.
+            Some(_) => Err(Failure::Final(outcome_unknown(error))),
         }
     }
 
@@ -212,23 +211,13 @@ impl Session {
         })?;
         Ok(row.get(0))
     }
+}
 
-    /// Finds out what became of a commit whose answer was lost.
-    fn resolve(&mut self, xid: &str, lost: Error) -> Result<(), Failure> {
-        const QUERY: Query = crate::sql!("db/transaction_status");
-        for _ in 0..RESOLVE_ATTEMPTS {
-            let status = self.replace().and_then(|()| self.one(&QUERY, &[&xid]));
-            match status.map(|row| row.get::<_, Option<String>>(0)).as_ref().map(Option::as_deref) {
-                Ok(Some("committed")) => return Ok(()),
-                Ok(Some("aborted")) => return Err(Failure::NothingHappened(lost)),
-                // Still in progress: the server has not noticed yet that nobody listens.
-                _ => std::thread::sleep(RESOLVE_PAUSE),
-            }
-        }
-        let message =
-            "the connection was lost while committing, and it could not be found out whether the change was made";
-        Err(Failure::Final(Error::database_unavailable(message).because(lost)))
-    }
+/// The answer to COMMIT was lost, so nobody knows whether it happened.
+fn outcome_unknown(lost: Error) -> Error {
+    let message = "the connection was lost while committing, so it is not known whether the change was made; \
+        look before you repeat it, or repeat it with the same Idempotency-Key";
+    Error::database_unavailable(message).because(lost)
 }
 
 /// Why a transaction did not come about.
