@@ -15,9 +15,10 @@ pub fn client(proxies: &Networks, request: &Request) -> Option<IpAddr> {
     if !proxies.have(peer) {
         return Some(peer);
     }
-    let Some(chain) = request.header("X-Forwarded-For") else { return Some(peer) };
+    // A proxy may add its own line instead of lengthening the client's: all lines are one chain, in their order.
+    let lines = request.headers().iter().filter(|header| header.field.equiv("X-Forwarded-For")).rev();
     let mut client = peer;
-    for hop in chain.rsplit(',').take(HOPS_MAX) {
+    for hop in lines.flat_map(|line| line.value.as_str().rsplit(',')).take(HOPS_MAX) {
         // What is no address was made up by the client: the one before it is the last that is known.
         let Ok(address) = hop.trim().parse::<IpAddr>() else { break };
         client = address.to_canonical();

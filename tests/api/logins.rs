@@ -263,3 +263,14 @@ fn logins_are_limited_by_address_and_by_account() {
     let statuses: Vec<u16> = (0..8).map(|index| from(format!("2001:db8::{index}"), &format!("{index}@x.yz"))).collect();
     assert_eq!(statuses[5..], [401, 429, 429]);
 }
+
+#[test]
+fn who_makes_up_a_line_of_x_forwarded_for_is_limited_by_the_one_that_the_proxy_adds() {
+    let app = App::start_with(&[("RATE_LIMIT_LOGIN", "6"), ("TRUSTED_PROXIES", "127.0.0.1")]);
+    let login = |index: u8| {
+        let lines = format!("203.0.113.{index}\r\nX-Forwarded-For: 192.0.2.7");
+        let body = json!({ "email": format!("{index}@example.org"), "password": "x" });
+        app.nobody().with("X-Forwarded-For", &lines).post("/api/auth/login", &body).status
+    };
+    assert_eq!((0..8).map(login).collect::<Vec<u16>>()[5..], [401, 429, 429]);
+}
