@@ -19,6 +19,8 @@ use crate::error::{Error, Result};
 use crate::metrics::Snapshot;
 use crate::request_id::RequestId;
 
+/// How long nothing is tried, at most, while the database cannot be reached.
+const RECONNECT_PAUSE_MAX: Duration = Duration::from_millis(250);
 /// Who holds a connection for longer than this is worth naming.
 const LONG_HOLD: Duration = Duration::from_secs(10);
 
@@ -62,7 +64,9 @@ impl Pool {
             .test_on_check_out(true)
             .max_lifetime(Some(options.max_lifetime + options.max_lifetime / 8))
             .idle_timeout(Some(options.max_idle_time))
-            .connection_timeout(options.acquire_time)
+            // Callers wait as long as `take` says. Here it is twice the longest pause between attempts to connect, which
+            // grow for as long as the database is away: it is found within that when it is back.
+            .connection_timeout(RECONNECT_PAUSE_MAX * 2)
             .error_handler(Box::new(LogOnce::default()))
             .build_unchecked(Manager { dialer, shared: shared.clone() });
         Pool { pool, shared, holders: Arc::default() }

@@ -16,7 +16,9 @@ use crate::sql::Query;
 
 /// A connection for a while, and the rules for using it. When the connection has died, a session takes a fresh one.
 pub struct Session {
-    held: Held,
+    pool: Pool,
+    /// None when it died and no other has been taken yet.
+    held: Option<Held>,
     purpose: Purpose,
     log: Arc<StatementLog>,
 }
@@ -24,7 +26,7 @@ pub struct Session {
 impl Session {
     /// Takes a connection from a pool.
     pub fn new(pool: &Pool, purpose: Purpose, log: Arc<StatementLog>) -> Result<Session> {
-        Ok(Session { held: pool.take(purpose)?, purpose, log })
+        Ok(Session { pool: pool.clone(), held: Some(pool.take(purpose)?), purpose, log })
     }
 
     /// Runs one statement: prepared, timed, within its time, and again where that is harmless.
@@ -37,13 +39,12 @@ impl Session {
         let mut has_retried = false;
         loop {
             let start = Instant::now();
-            let result = self.attempt(text, &mut act);
+            let result = attempt(self.held()?, text, &mut act);
             self.log.note(name, start.elapsed(), self.purpose);
-            let error = match result {
+            let (error, is_sent) = match result {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
-            let (error, is_sent) = error;
             if has_retried || !self.recover(&error, !is_sent || is_select(text))? {
                 return Err(told(error, name));
             }
@@ -51,33 +52,14 @@ impl Session {
         }
     }
 
-    /// Runs the statement once. An error comes with whether the statement itself had been sent.
-    fn attempt<T>(
-        &mut self,
-        text: &str,
-        act: &mut impl FnMut(&mut Connection, &postgres::Statement) -> Result<T, postgres::Error>,
-    ) -> Result<T, (postgres::Error, bool)> {
-        let time = self.held.pool().query_time();
-        let connection = self.held.connection();
-        connection.guard.allow(time);
-        let (result, is_sent) = match connection.prepare(text) {
-            Ok(statement) => (act(connection, &statement), true),
-            Err(error) => (Err(error), false),
-        };
-        result.map_err(|error| {
-            connection.note(&error);
-            (error, is_sent)
-        })
-    }
-
     /// Makes the session fit to run the statement again, and answers whether that is right: a statement that was sent
     /// and writes may have been run, whatever the connection died of.
     fn recover(&mut self, error: &postgres::Error, is_harmless: bool) -> Result<bool> {
         if is_stale_statement(error) {
-            self.held.connection().forget_statements();
+            self.held()?.connection().forget_statements();
             return Ok(true);
         }
-        let is_lost = self.held.connection().is_closed() && !is_timed_out(error);
+        let is_lost = self.is_lost() && !is_timed_out(error);
         if is_lost && is_harmless {
             self.replace()?;
             return Ok(true);
@@ -86,22 +68,50 @@ impl Session {
     }
 
     /// The connection itself, for what has no method here.
-    pub(super) fn held(&mut self) -> &mut Held {
-        &mut self.held
+    pub(super) fn held(&mut self) -> Result<&mut Held> {
+        let held = match self.held.take() {
+            Some(held) => held,
+            None => self.pool.take(self.purpose)?,
+        };
+        Ok(self.held.insert(held))
     }
 
-    /// Takes another connection instead of one that has died.
+    /// Whether the connection has died.
+    pub(super) fn is_lost(&mut self) -> bool {
+        self.held.as_mut().is_none_or(|held| held.connection().is_closed())
+    }
+
+    /// Takes another connection instead of one that has died. That one goes back first: it has a place in the pool that
+    /// others, and this very session, wait for.
     pub(super) fn replace(&mut self) -> Result<()> {
-        let pool = self.held.pool().clone();
-        pool.suspect();
-        self.held = pool.take(self.purpose)?;
-        Ok(())
+        self.pool.suspect();
+        self.held = None;
+        self.held().map(drop)
     }
 
     /// Where statements of this session are noted, and as whose.
     pub(super) fn log(&self) -> (Arc<StatementLog>, Purpose) {
         (self.log.clone(), self.purpose)
     }
+}
+
+/// Runs a statement once. An error comes with whether the statement itself had been sent.
+fn attempt<T>(
+    held: &mut Held,
+    text: &str,
+    act: &mut impl FnMut(&mut Connection, &postgres::Statement) -> Result<T, postgres::Error>,
+) -> Result<T, (postgres::Error, bool)> {
+    let time = held.pool().query_time();
+    let connection = held.connection();
+    connection.guard.allow(time);
+    let (result, is_sent) = match connection.prepare(text) {
+        Ok(statement) => (act(connection, &statement), true),
+        Err(error) => (Err(error), false),
+    };
+    result.map_err(|error| {
+        connection.note(&error);
+        (error, is_sent)
+    })
 }
 
 /// A statement that only reads is run once more if its connection dies under it.

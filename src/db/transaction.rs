@@ -113,7 +113,7 @@ impl Session {
             if attempt == ATTEMPTS_MAX {
                 return Err(error);
             }
-            if self.held().connection().is_closed() {
+            if self.is_lost() {
                 self.replace()?;
             }
             std::thread::sleep(pause(attempt));
@@ -127,11 +127,10 @@ impl Session {
         act: &mut impl FnMut(&mut Transaction<'_>) -> Result<T>,
     ) -> Result<T, Failure> {
         let log = self.log();
-        let held = self.held();
-        if let Err(error) = batch(held, &options.begin()) {
+        if let Err(error) = self.batch(&options.begin()) {
             return Err(self.before_commit(error));
         }
-        let held = self.held();
+        let held = self.held().map_err(Failure::Final)?;
         let mut transaction = Transaction { held, log, is_aborted: false };
         let result = act(&mut transaction);
         let is_aborted = transaction.is_aborted;
@@ -161,19 +160,31 @@ impl Session {
             ),
             None => false,
         };
-        let is_lost = self.held().connection().is_closed() && error.code == Code::DatabaseUnavailable;
+        let is_lost = self.is_lost() && error.code == Code::DatabaseUnavailable;
         if is_transient || is_lost { Failure::NothingHappened(error) } else { Failure::Final(error) }
     }
 
+    /// Runs a command without parameters.
+    fn batch(&mut self, text: &str) -> Result<()> {
+        let held = self.held()?;
+        let time = held.pool().query_time();
+        let connection = held.connection();
+        connection.guard.allow(time);
+        connection.client().batch_execute(text).map_err(|error| {
+            connection.note(&error);
+            told(error, text)
+        })
+    }
+
     fn end_trial(&mut self) -> Result<(), Failure> {
-        let checked = batch(self.held(), "SET CONSTRAINTS ALL IMMEDIATE");
+        let checked = self.batch("SET CONSTRAINTS ALL IMMEDIATE");
         self.roll_back();
         checked.map_err(|error| self.before_commit(error))
     }
 
     fn roll_back(&mut self) {
         // If it fails, the connection is closed, and the server rolls back by itself.
-        let _ = batch(self.held(), "ROLLBACK");
+        let _ = self.batch("ROLLBACK");
     }
 
     fn commit(&mut self, options: TransactionOptions) -> Result<(), Failure> {
@@ -181,10 +192,10 @@ impl Session {
             true => None,
             false => self.transaction_id().map_err(|error| self.before_commit(error))?,
         };
-        let Err(error) = batch(self.held(), "COMMIT") else { return Ok(()) };
+        let Err(error) = self.batch("COMMIT") else { return Ok(()) };
         match xid {
             // The server answered, and said no: a deferred constraint, or a serialization failure.
-            _ if error.sql_state().is_some() && !self.held().connection().is_closed() => {
+            _ if error.sql_state().is_some() && !self.is_lost() => {
                 self.roll_back();
                 Err(self.before_commit(error))
             }
@@ -199,8 +210,9 @@ impl Session {
     /// The transaction's id, if it has written anything.
     fn transaction_id(&mut self) -> Result<Option<String>> {
         const QUERY: Query = crate::sql!("db/transaction_id");
-        let time = self.held().pool().query_time();
-        let connection = self.held().connection();
+        let held = self.held()?;
+        let time = held.pool().query_time();
+        let connection = held.connection();
         connection.guard.allow(time);
         let row = connection
             .prepare(QUERY.text)
@@ -225,17 +237,6 @@ enum Failure {
     /// Nothing has been committed, and trying again may help.
     NothingHappened(Error),
     Final(Error),
-}
-
-/// Runs a command without parameters.
-fn batch(held: &mut Held, text: &str) -> Result<()> {
-    let time = held.pool().query_time();
-    let connection = held.connection();
-    connection.guard.allow(time);
-    connection.client().batch_execute(text).map_err(|error| {
-        connection.note(&error);
-        told(error, text)
-    })
 }
 
 /// A random time before the next attempt, longer from one to the next.

@@ -4,18 +4,61 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mainstay::db::{Session, Statements as _, Which};
+use mainstay::db::{Session, Statements as _, Transaction, TransactionOptions, Which};
 use mainstay::error::Code;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::database;
 use crate::support::pools::{COUNT, INSERT, ONE, PATIENCE, PURPOSE, open, pid, primary};
-use crate::support::server::server;
+use crate::support::server::{Extras, Server, server};
 use crate::support::wait::wait_for;
+
+const KILL: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE application_name = 'mainstay/primary' AND datname = current_database()";
+
+#[test]
+fn a_connection_that_died_leaves_its_place_to_the_one_that_its_holder_takes_instead() {
+    for max in [1, 10] {
+        let home = database();
+        home.client().batch_execute("CREATE TABLE t (id serial, n int)").unwrap();
+        let size = max.to_string();
+        let pool = open(&home.address(), &[("DB_POOL_MIN", "1"), ("DB_POOL_MAX", &size)]);
+        let mut sessions: Vec<Session> = (0..max).map(|_| primary(&pool)).collect();
+        for session in &mut sessions {
+            session.one(&ONE, &[]).unwrap();
+        }
+        home.client().batch_execute(KILL).unwrap();
+        let insert = |transaction: &mut Transaction<'_>| transaction.exec(&INSERT, &[&1_i32]);
+        for (index, session) in sessions.iter_mut().enumerate() {
+            match index % 2 {
+                0 => drop(session.one(&ONE, &[]).unwrap()),
+                _ => drop(session.transaction(TransactionOptions::default(), insert).unwrap()),
+            }
+        }
+        drop(sessions);
+        assert_eq!(primary(&pool).one(&COUNT, &[]).unwrap().get::<_, i64>(0), max / 2, "a pool of {max}");
+    }
+}
+
+#[test]
+fn a_session_whose_database_went_away_works_again_when_it_is_back() {
+    let server = Server::start(Extras::default());
+    let pool = open(&server.address("postgres"), &[("DB_POOL_MAX", "1"), ("DB_ACQUIRE_TIMEOUT", "200ms")]);
+    let mut session = primary(&pool);
+    session.one(&ONE, &[]).unwrap();
+    kill_process(Pid::from_raw(pid(&mut session)).unwrap(), Signal::KILL).unwrap();
+    // While PostgreSQL recovers it accepts nobody; the session says so, and is none the worse for it.
+    wait_for("the same session answers", PATIENCE, || match session.one(&ONE, &[]) {
+        Ok(_) => Some(()),
+        Err(error) => {
+            assert!(matches!(error.code, Code::DatabaseUnavailable | Code::PoolExhausted), "{error}");
+            None
+        }
+    });
+}
 
 #[test]
 fn killed_idle_connections_are_never_seen_by_a_caller() {
-    const KILL: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-        WHERE application_name = 'mainstay/primary' AND datname = current_database()";
     let home = database();
     home.client().batch_execute("CREATE TABLE t (id serial, n int)").unwrap();
     let pool = open(&home.address(), &[("DB_POOL_MIN", "20"), ("DB_POOL_MAX", "20")]);
