@@ -55,7 +55,12 @@ fn write_while(client: &Client, happens: impl FnOnce()) -> (BTreeSet<String>, BT
                 while !is_over.load(Ordering::Relaxed) {
                     count += 1;
                     let key = format!("{number}-{count}");
-                    let answer = client.post("/api/settings", &json!({ "key": key, "value": count }));
+                    let body = json!({ "key": key, "value": count });
+                    // A request with a key is a transaction whose COMMIT is sent by itself; one without is a statement.
+                    let answer = match number % 2 {
+                        0 => client.post("/api/settings", &body),
+                        _ => client.with("Idempotency-Key", &key).post("/api/settings", &body),
+                    };
                     statuses.lock().unwrap().insert(answer.status);
                     if answer.status == 201 {
                         acknowledged.lock().unwrap().insert(key);
@@ -112,6 +117,22 @@ fn no_acknowledged_write_is_lost_when_postgresql_is_killed_under_load() {
     let (acknowledged, statuses) = write_while(&client, || {
         kill_process(postgres(&data), Signal::KILL).unwrap();
         recovery(&client);
+    });
+    check(&client, &acknowledged, &statuses);
+    assert_eq!(serving.end(Signal::TERM).0, 0);
+}
+
+#[test]
+fn no_acknowledged_write_is_lost_when_one_connection_of_postgresql_after_the_other_is_killed_under_load() {
+    let data = folder("data");
+    let (serving, client) = serve(&data);
+    let kills: usize = std::env::var("BACKEND_KILLS").map_or(5, |count| count.parse().unwrap());
+    let (acknowledged, statuses) = write_while(&client, || {
+        for _ in 0..kills {
+            kill_process(backend(&data), Signal::KILL).unwrap();
+            recovery(&client);
+            thread::sleep(Duration::from_millis(300));
+        }
     });
     check(&client, &acknowledged, &statuses);
     assert_eq!(serving.end(Signal::TERM).0, 0);
@@ -195,6 +216,17 @@ fn a_server_that_is_told_to_stop_under_load_answers_what_it_has_accepted_and_kee
     let kept = kept(&client);
     assert!(acknowledged.is_subset(&kept), "acknowledged, and lost: {:?}", acknowledged.difference(&kept));
     assert_eq!(serving.end(Signal::TERM).0, 0);
+}
+
+/// A process of PostgreSQL that serves a connection of the pool of writers.
+fn backend(data: &Path) -> Pid {
+    wait_for("a connection", PATIENCE, || {
+        children(postgres(data)).into_iter().find(|process| {
+            let path = format!("/proc/{}/cmdline", process.as_raw_nonzero());
+            // While it serves nobody it says "idle".
+            std::fs::read_to_string(path).is_ok_and(|title| title.contains("INSERT") || title.contains("COMMIT"))
+        })
+    })
 }
 
 /// The processes that a process has started.
