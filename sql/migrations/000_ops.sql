@@ -115,7 +115,7 @@ FOR EACH ROW EXECUTE FUNCTION ops.touch();
 
 CREATE TABLE ops.idempotency_keys (
     id uuid PRIMARY KEY DEFAULT ops.uuid_v7(),
-    caller_id uuid NOT NULL,
+    credential_id uuid NOT NULL,
     key text NOT NULL,
     request_hash bytea NOT NULL,
     response_status smallint,
@@ -125,12 +125,14 @@ CREATE TABLE ops.idempotency_keys (
     version integer NOT NULL DEFAULT 1,
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
-    CONSTRAINT idempotency_keys_caller_and_key_are_unique UNIQUE (caller_id, key),
+    CONSTRAINT idempotency_keys_credential_and_key_are_unique UNIQUE (credential_id, key),
     CONSTRAINT idempotency_keys_key_has_1_to_255_characters CHECK (char_length(key) BETWEEN 1 AND 255),
     CONSTRAINT idempotency_keys_request_hash_is_sha256 CHECK (octet_length(request_hash) = 32),
     CONSTRAINT idempotency_keys_response_status_is_http CHECK (response_status BETWEEN 100 AND 599)
 );
 COMMENT ON TABLE ops.idempotency_keys IS 'The first reply to a POST with an Idempotency-Key, given again to the same request';
+
+COMMENT ON COLUMN ops.idempotency_keys.credential_id IS 'The API key or the session that the request came with; nobody else is given the reply';
 
 CREATE INDEX idempotency_keys_expires_at ON ops.idempotency_keys (expires_at);
 

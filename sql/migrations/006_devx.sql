@@ -493,6 +493,20 @@ VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
+    INSERT INTO telemetry.audit_logs (
+        user_id, api_key_id, request_id, action, resource_type, resource_id, ip_address, user_agent
+    )
+    SELECT
+        actor.user_id,
+        actor.api_key_id,
+        actor.request_id,
+        'services.reveal',
+        'services',
+        service,
+        actor.ip_address,
+        actor.user_agent
+    FROM telemetry.actor() AS actor;
+
     INSERT INTO devx.activity (user_id, project_id, team_id, verb, resource_type, resource_id, summary)
     SELECT
         actor.user_id,
@@ -511,7 +525,7 @@ AS $$
     LEFT JOIN devx.projects AS p ON p.id = s.project_id
     LEFT JOIN identity.users AS u ON u.id = actor.user_id
 $$;
-COMMENT ON FUNCTION devx.note_reveal(uuid) IS 'A row in activity: somebody has read the secrets of a service';
+COMMENT ON FUNCTION devx.note_reveal(uuid) IS 'A row in the audit and one in activity: somebody has read the secrets of a service';
 
 -- Who sees what. These run with the rights of the tables' owner, as those of identity do.
 

@@ -9,6 +9,7 @@ use super::call::{Call, Many, Source};
 use super::endpoint::{Access, Endpoint, Output, Verb, post};
 use super::query::Query;
 use super::reply::{Body, Reply};
+use super::router::PathValues;
 use super::service::permit;
 use crate::db::Transaction;
 use crate::error::{Code, Error, Result};
@@ -75,15 +76,29 @@ fn batch(call: &mut Call<'_, '_>) -> Result<Reply> {
         user_agent: call.user_agent().to_owned(),
         timing: call.timing,
     };
+    let find = |(index, operation)| parts.find(operation).map_err(|error| name(error, index, operation));
+    // Before anything is done, and before the reply of an earlier batch is given again.
+    let found = operations.iter().enumerate().map(find).collect::<Result<Vec<_>>>()?;
     call.transact(Many::Yes, |transaction| {
-        let mut results = Vec::with_capacity(operations.len());
-        for (index, operation) in operations.iter().enumerate() {
-            let reply = parts.run(operation, transaction).map_err(|error| name(error, index, operation))?;
-            results.push(show(reply));
+        let mut results = Vec::with_capacity(found.len());
+        let mut without_secrets = Vec::new();
+        for (index, (operation, found)) in operations.iter().zip(&found).enumerate() {
+            let reply = parts.run(operation, found, transaction).map_err(|error| name(error, index, operation))?;
+            without_secrets.extend(reply.kept.as_deref().map(|kept| (index, show(&reply, Some(kept)))));
+            results.push(show(&reply, body(&reply)));
         }
-        Ok(Reply::value(200, &json!({ "results": results })))
+        let reply = Reply::value(200, &json!({ "results": results }));
+        if without_secrets.is_empty() {
+            return Ok(reply);
+        }
+        // What is shown once is in no reply that is kept, also where it is a part of one.
+        without_secrets.into_iter().for_each(|(index, result)| results[index] = result);
+        Ok(reply.keeping(json!({ "results": results }).to_string()))
     })
 }
+
+/// An endpoint that the caller may call, and the values in its path.
+type Found<'a> = (&'a Endpoint, PathValues<'a>);
 
 /// What all operations have in common with the batch.
 struct Parts<'a> {
@@ -96,13 +111,18 @@ struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    fn run(&self, operation: &Operation, transaction: &mut Transaction<'_>) -> Result<Reply> {
+    fn find<'a>(&'a self, operation: &'a Operation) -> Result<Found<'a>> {
         let (endpoint, values) = self.service.router().find(Some(operation.verb), &operation.path)?;
         permit(endpoint, self.caller.as_deref())?;
         if !endpoint.is_write && !endpoint.has_version {
             let message = format!("{} cannot be part of a batch", endpoint.label);
             return Err(Error::new(Code::ValidationError, message));
         }
+        Ok((endpoint, values))
+    }
+
+    fn run(&self, operation: &Operation, found: &Found<'_>, transaction: &mut Transaction<'_>) -> Result<Reply> {
+        let (endpoint, values) = (found.0, found.1.clone());
         let mut call = Call {
             service: self.service,
             endpoint,
@@ -152,13 +172,20 @@ fn name(mut error: Error, index: usize, operation: &Operation) -> Error {
     error
 }
 
-fn show(reply: Reply) -> Value {
+fn body(reply: &Reply) -> Option<&str> {
+    match &reply.body {
+        Body::Json(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn show(reply: &Reply, body: Option<&str>) -> Value {
     let mut result = Map::new();
     result.insert("status".to_owned(), json!(reply.status));
     for (name, value) in &reply.headers {
         result.insert(name.to_ascii_lowercase(), json!(value));
     }
-    if let Body::Json(text) = &reply.body {
+    if let Some(text) = body {
         // It is our own JSON.
         result.insert("body".to_owned(), serde_json::from_str(text).unwrap_or_default());
     }

@@ -314,7 +314,7 @@ impl<'a> Call<'a, '_> {
         hash.update(self.path);
         hash.update([0]);
         hash.update(self.body_hash);
-        Key::new(caller.user_id, key, hash.finalize().into()).map(Some)
+        Key::new(caller.credential_id(), key, hash.finalize().into()).map(Some)
     }
 }
 

@@ -83,6 +83,13 @@ impl Caller {
         self.role == Role::Admin
     }
 
+    /// The key or the session that they showed.
+    pub fn credential_id(&self) -> Uuid {
+        match &self.credential {
+            Credential::ApiKey { id, .. } | Credential::Session { id } => *id,
+        }
+    }
+
     pub fn api_key_id(&self) -> Option<Uuid> {
         match &self.credential {
             Credential::ApiKey { id, .. } => Some(*id),

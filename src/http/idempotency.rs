@@ -14,20 +14,21 @@ use crate::sql;
 
 const LENGTH_MAX: usize = 255;
 
-/// The key of one request.
+/// The key of one request. It is the credential's that it came with: another one of the same user may do less, and is not
+/// given what this one got.
 #[derive(Debug)]
 pub struct Key {
-    caller_id: Uuid,
+    credential_id: Uuid,
     key: String,
     /// Of the method, the path and the body.
     request_hash: [u8; 32],
 }
 
 impl Key {
-    pub fn new(caller_id: Uuid, key: &str, request_hash: [u8; 32]) -> Result<Key> {
+    pub fn new(credential_id: Uuid, key: &str, request_hash: [u8; 32]) -> Result<Key> {
         let is_sane = (1..=LENGTH_MAX).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
         match is_sane {
-            true => Ok(Key { caller_id, key: key.to_owned(), request_hash }),
+            true => Ok(Key { credential_id, key: key.to_owned(), request_hash }),
             false => Err(Error::new(
                 Code::MalformedRequest,
                 format!("Idempotency-Key must be 1 to {LENGTH_MAX} visible ASCII characters"),
@@ -37,13 +38,14 @@ impl Key {
 
     /// Makes sure that nobody else is using the key, and finds the reply that it got before.
     pub fn claim(&self, statements: &mut dyn Statements) -> Result<Option<Reply>> {
-        let caller = self.caller_id.to_string();
-        let lock = statements.one(&sql!("ops/idempotency_keys/lock"), &[&caller, &self.key])?;
+        let credential = self.credential_id.to_string();
+        let lock = statements.one(&sql!("ops/idempotency_keys/lock"), &[&credential, &self.key])?;
         if !lock.get::<_, bool>(0) {
             let message = "a request with this Idempotency-Key is being answered right now";
             return Err(Error::new(Code::Conflict, message).retry_after(std::time::Duration::from_secs(1)));
         }
-        let Some(row) = statements.maybe(&sql!("ops/idempotency_keys/select"), &[&self.caller_id, &self.key])? else {
+        let Some(row) = statements.maybe(&sql!("ops/idempotency_keys/select"), &[&self.credential_id, &self.key])?
+        else {
             return Ok(None);
         };
         if row.get::<_, &[u8]>("request_hash") != self.request_hash {
@@ -78,7 +80,7 @@ impl Key {
         let hash = self.request_hash.as_slice();
         statements.exec(
             &sql!("ops/idempotency_keys/insert"),
-            &[&self.caller_id, &self.key, &hash, &(reply.status as i16), &headers, &body],
+            &[&self.credential_id, &self.key, &hash, &(reply.status as i16), &headers, &body],
         )?;
         Ok(())
     }

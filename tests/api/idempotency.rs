@@ -178,3 +178,55 @@ fn a_batch_and_a_request_without_a_body_are_repeated_too() {
         assert_eq!(answer.header("Idempotency-Replayed"), replayed);
     }
 }
+
+#[test]
+fn a_batch_that_shows_secrets_is_given_again_without_them_and_they_are_nowhere_kept() {
+    let app = App::start();
+    let admin = app.admin().client;
+    let operations = json!({ "operations": [
+        { "method": "POST", "path": "/api/teams", "body": { "name": "x", "slug": "x" } },
+        { "method": "POST", "path": "/api/api-keys", "body": { "name": "x", "permissions": ["read:*"] } },
+        { "method": "POST", "path": "/api/webhooks", "body": {
+            "name": "x", "url": "https://x.example.org", "events": ["*"], "secret": "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX"
+        } },
+    ] });
+    let keyed = admin.with("Idempotency-Key", "b");
+    let first = keyed.post("/api/batch", &operations).expect(200).json()["results"].clone();
+    let (key, secret) = (text(&first[1]["body"]["key"]), text(&first[2]["body"]["secret"]));
+    assert!(key.starts_with("ctm_") && secret.starts_with("whsec_"), "{first}");
+    let again = keyed.post("/api/batch", &operations).expect(200).json()["results"].clone();
+    assert_eq!((&again[0], &again[1]["body"]["id"]), (&first[0], &first[1]["body"]["id"]));
+    assert_eq!((&again[1]["body"]["key"], &again[2]["body"]["secret"]), (&json!(null), &json!(null)));
+    let rows = app.database.client().query("SELECT to_jsonb(k)::text FROM ops.idempotency_keys AS k", &[]).unwrap();
+    let kept: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    assert_eq!(kept.len(), 1);
+    assert!(kept.iter().all(|kept| !kept.contains(&key) && !kept.contains(&secret)), "{kept:?}");
+}
+
+#[test]
+fn a_reply_is_given_again_to_the_credential_that_got_it_alone_and_not_without_the_permission() {
+    let app = App::start();
+    let user = app.user().client;
+    let body = json!({ "name": "x", "slug": "x" });
+    let batch =
+        json!({ "operations": [{ "method": "POST", "path": "/api/teams", "body": { "name": "y", "slug": "y" } }] });
+    let with = |permission: &str| {
+        let made = user.post("/api/api-keys", &json!({ "name": "x", "permissions": [permission] })).expect(201).json();
+        app.nobody().with("X-API-Key", &text(&made["key"])).with("Idempotency-Key", "k")
+    };
+    let writer = with("write:*");
+    writer.post("/api/teams", &body).expect(201);
+    writer.with("Idempotency-Key", "b").post("/api/batch", &batch).expect(200);
+    // Another key of the same user that may as well: it is another request.
+    with("write:teams").post("/api/teams", &body).refuse(409, "CONFLICT");
+    let reader = with("read:*");
+    reader.post("/api/teams", &body).refuse(403, "INSUFFICIENT_PERMISSIONS");
+    reader.with("Idempotency-Key", "b").post("/api/batch", &batch).refuse(403, "INSUFFICIENT_PERMISSIONS");
+    // The same credential, which may not any more.
+    app.database.client().batch_execute("UPDATE identity.api_keys SET permissions = '{read:*}'").unwrap();
+    let refused = || match writer.with("Idempotency-Key", "b").post("/api/batch", &batch) {
+        answer if answer.status == 200 => None,
+        answer => Some(answer.refuse(403, "INSUFFICIENT_PERMISSIONS")),
+    };
+    crate::support::wait::wait_for("the key may only read", std::time::Duration::from_secs(20), refused);
+}

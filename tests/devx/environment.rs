@@ -46,6 +46,29 @@ fn secrets_are_sealed_and_shown_to_nobody_who_does_not_ask_for_them() {
 }
 
 #[test]
+fn reading_secrets_leaves_a_row_in_the_audit_and_is_neither_tried_nor_a_part_of_a_batch() {
+    let app = App::start();
+    let user = app.user();
+    let body = json!({ "name": "Pay", "environment_vars": { "TOKEN": secret("hunter2") } });
+    let id = text(&user.client.post("/api/services", &body).expect(201).json()["id"]);
+    let path = format!("/api/services/{id}/reveal");
+    let trial = user.client.with("Prefer", "tx=rollback");
+    trial.post(&path, &json!({})).refuse(400, "MALFORMED_REQUEST");
+    let batch = json!({ "operations": [{ "method": "POST", "path": path, "body": {} }] });
+    for client in [&user.client, &trial] {
+        client.post("/api/batch", &batch).refuse(422, "VALIDATION_ERROR");
+    }
+    let audit = format!("/api/audit-logs?resource_id={id}&action=services.reveal");
+    let admin = app.admin().client;
+    assert_eq!(admin.get(&audit).expect(200).json()["data"], json!([]));
+    let shown = user.client.with("X-Request-Id", "who-asked").post(&path, &json!({})).expect(200);
+    assert!(shown.text().contains("hunter2"));
+    let told = admin.get(&audit).expect(200).json()["data"].clone();
+    assert_eq!((told.as_array().unwrap().len(), &told[0]["user_id"]), (1, &json!(user.id)));
+    assert_eq!((&told[0]["request_id"], &told[0]["ip_address"]), (&json!("who-asked"), &json!("127.0.0.1")));
+}
+
+#[test]
 fn only_those_who_may_change_a_service_read_its_secrets() {
     let app = App::start();
     let (owner, member, looker, stranger) = (app.user(), app.user(), app.user(), app.user());

@@ -5,6 +5,6 @@ SELECT
     response_headers,
     response_body
 FROM ops.idempotency_keys
-WHERE caller_id = $1
+WHERE credential_id = $1
   AND key = $2
   AND expires_at > now()
