@@ -447,6 +447,53 @@ WHEN (
 )
 EXECUTE FUNCTION identity.protect_user();
 
+CREATE FUNCTION identity.covers(held text[], wanted text[])
+RETURNS boolean
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+AS $$
+    SELECT 'admin' = ANY (held)
+        OR coalesce(bool_and(permission = ANY (held) OR split_part(permission, ':', 1) || ':*' = ANY (held)), true)
+    FROM unnest(wanted) AS permission
+$$;
+COMMENT ON FUNCTION identity.covers(text[], text[]) IS 'Whether some permissions include others';
+
+-- Whoever has got hold of a key that may do little must not be able to end, prolong or replace those that may do more.
+CREATE FUNCTION identity.protect_api_key()
+RETURNS trigger
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    caller constant uuid := nullif(current_setting('app.context', true), '')::jsonb ->> 'api_key_id';
+BEGIN
+    IF caller IS NOT NULL AND caller <> OLD.id AND NOT EXISTS (
+        SELECT
+        FROM identity.api_keys AS k
+        WHERE k.id = caller
+            AND identity.covers(k.permissions, OLD.permissions)
+    ) THEN
+        RAISE insufficient_privilege USING
+            MESSAGE = 'a key cannot change one that may do more than itself',
+            SCHEMA = TG_TABLE_SCHEMA,
+            TABLE = TG_TABLE_NAME;
+    END IF;
+    IF TG_OP = 'DELETE' THEN
+        RETURN OLD;
+    END IF;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION identity.protect_api_key() IS 'BEFORE UPDATE OR DELETE: keeps keys from changing those that may do more';
+
+-- That a key was used is noted by the server, and changes nothing about it.
+CREATE TRIGGER protect_api_key
+BEFORE UPDATE OF user_id, name, permissions, expires_at, revoked_at, replaced_by, metadata OR DELETE
+ON identity.api_keys
+FOR EACH ROW EXECUTE FUNCTION identity.protect_api_key();
+
 -- Servers remember whom they have admitted, and listen here for whom to forget. What a call writes by itself, such as
 -- the time of the last use, changes nothing about that.
 CREATE FUNCTION identity.notify_callers()

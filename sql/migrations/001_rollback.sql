@@ -11,6 +11,8 @@ DROP TABLE identity.user_tokens;
 DROP TABLE identity.users;
 
 DROP FUNCTION identity.notify_callers();
+DROP FUNCTION identity.protect_api_key();
+DROP FUNCTION identity.covers(text[], text[]);
 DROP FUNCTION identity.protect_user();
 DROP FUNCTION identity.make_creator_owner();
 DROP FUNCTION identity.current_team_mate_ids();

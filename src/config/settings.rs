@@ -165,7 +165,7 @@ pub const SETTINGS: &[Group] = &[
                 "RATE_LIMIT",
                 Kind::Integer(0, 10_000_000),
                 Value("600"),
-                "Requests a minute of one key, user or address; 0 is no limit.",
+                "Requests a minute of one user, with all keys, or of one address; 0 is no limit.",
             ),
             setting(
                 "RATE_LIMIT_LOGIN",

@@ -27,7 +27,7 @@ pub struct Rates {
 /// Whose bucket it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Who {
-    ApiKey(Uuid),
+    /// With all keys: whoever makes another has no more for it.
     User(Uuid),
     Address(IpAddr),
     /// An account that somebody tries to get into, by the name that was given.
@@ -101,15 +101,9 @@ impl RateLimits {
 }
 
 impl Who {
-    /// Whoever is calling: the key, the user, or the address.
+    /// Whoever is calling: the user, or the address.
     pub fn of(caller: Option<&Caller>, address: Option<IpAddr>) -> Who {
-        match caller {
-            Some(caller) => match caller.api_key_id() {
-                Some(id) => Who::ApiKey(id),
-                None => Who::User(caller.user_id),
-            },
-            None => Who::address(address),
-        }
+        caller.map_or_else(|| Who::address(address), |caller| Who::User(caller.user_id))
     }
 
     /// An address; of IPv6 the network, because a household has as many addresses there as it likes.

@@ -2,13 +2,15 @@
 
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 
 use super::key::{self, NewKey};
+use crate::config::show_time;
 use crate::db::Statements;
 use crate::error::{Code, Error, Result};
-use crate::fields::{Field, Form, Mode, integer, list, object, text, timestamp, uuid};
+use crate::fields::{Field, Form, Mode, in_utc, integer, list, object, text, timestamp, uuid};
 use crate::http::{Access, Call, Caller, Credential, Endpoint, Many, Output, Permission, Reply, Role, post};
 use crate::resource::{Resource, Rule, explain};
 use crate::sql;
@@ -59,18 +61,57 @@ fn resource() -> Resource {
         delete: Some(sql!("identity/api_keys/delete")),
         is_guarded: true,
         rules: RULES,
-        prepare: Some(Box::new(|call, _, body| check_permissions(call.caller()?, body))),
+        prepare: Some(Box::new(|call, _, body| check_bounds(call.caller()?, body))),
         ..Resource::new("identity.api_keys", "api-keys", "API key", sql!("identity/api_keys/select"), READ, WRITE)
     }
 }
 
-/// A key never may do more than whoever makes it: otherwise it would be a way to more.
+/// A key that another key makes or changes never may do more, nor for longer, than that one: otherwise it would be a way to
+/// more. That it leaves those alone that may do more already is for the database to say, which knows them.
+fn check_bounds(caller: &Caller, key: &Map<String, Value>) -> Result<()> {
+    check_permissions(caller, key)?;
+    let Some(wanted) = key.get("expires_at") else { return Ok(()) };
+    let Some(end) = latest_end(caller) else { return Ok(()) };
+    // Without the Z a moment sorts before those that have a fraction of the same second.
+    let is_later =
+        |wanted: &str| in_utc(wanted).is_none_or(|wanted| wanted.trim_end_matches('Z') > end.trim_end_matches('Z'));
+    if wanted.as_str().is_none_or(is_later) {
+        let message = format!("a key that ends cannot make one that ends later: this one ends at {end}");
+        return Err(Error::new(Code::InsufficientPermissions, message).field("expires_at", "must not be later"));
+    }
+    Ok(())
+}
+
+/// When the key ends that somebody calls with, in UTC. What people do is not over with their session.
+fn latest_end(caller: &Caller) -> Option<String> {
+    let end = caller.api_key_id().and(caller.expires_at)?;
+    let end = end.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Some(format!("{}.{:06}Z", show_time(end.as_secs()).trim_end_matches('Z'), end.subsec_micros()))
+}
+
+/// The end of a new key: what was asked for, if it is still to come, or that of the key that makes it.
+fn bound_new(caller: &Caller, key: &mut Map<String, Value>) -> Result<()> {
+    if let Some(end) = latest_end(caller) {
+        key.entry("expires_at").or_insert_with(|| json!(end));
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    let end = key.get("expires_at").and_then(Value::as_str).and_then(in_utc);
+    if end.zip(in_utc(&show_time(now))).is_some_and(|(end, now)| end < now) {
+        return Err(Error::new(Code::ValidationError, "1 field needs attention").field("expires_at", "is over already"));
+    }
+    check_bounds(caller, key)
+}
+
 fn check_permissions(caller: &Caller, key: &Map<String, Value>) -> Result<()> {
-    let Credential::ApiKey { permissions: held, .. } = &caller.credential else { return Ok(()) };
     let wanted = key.get("permissions").and_then(Value::as_array);
     for wanted in wanted.into_iter().flatten().filter_map(Value::as_str) {
-        if !held.iter().any(|held| crate::http::covers(held, wanted)) {
-            let message = format!("this key may not give the permission {wanted}: it does not have it");
+        let may_give = match &caller.credential {
+            Credential::ApiKey { permissions, .. } => permissions.iter().any(|held| crate::http::covers(held, wanted)),
+            Credential::Session { .. } => true,
+        };
+        // It would do nothing now, and everything on the day on which the user becomes an administrator.
+        if !may_give || wanted == Permission::ADMIN.name && caller.role < Role::Admin {
+            let message = format!("the permission {wanted} cannot be given by who does not have it");
             return Err(Error::new(Code::InsufficientPermissions, message));
         }
     }
@@ -125,7 +166,7 @@ fn create(call: &mut Call<'_, '_>) -> Result<Reply> {
     let mut body = call.input()?;
     let caller = call.caller()?.clone();
     body.entry("user_id").or_insert_with(|| json!(caller.user_id));
-    check_permissions(&caller, &body)?;
+    bound_new(&caller, &mut body)?;
     check_user(&caller, &body)?;
     let new = key::generate()?;
     body.insert("prefix".to_owned(), json!(new.prefix));
@@ -138,11 +179,12 @@ fn create(call: &mut Call<'_, '_>) -> Result<Reply> {
 
 fn rotate(call: &mut Call<'_, '_>) -> Result<Reply> {
     let id = call.id()?;
-    let input = call.input()?;
+    let (mut input, caller) = (call.input()?, call.caller()?.clone());
+    bound_new(&caller, &mut input)?;
     let overlap = input.get("overlap_seconds").and_then(Value::as_i64).unwrap_or(OVERLAP_DEFAULT);
     let expires_at = input.get("expires_at").and_then(Value::as_str);
     let new = key::generate()?;
-    let (actor, caller) = (call.actor(), call.caller()?.clone());
+    let actor = call.actor();
     let (query, hash) = (sql!("identity/api_keys/rotate"), new.hash.as_slice());
     call.write(Many::Yes, |statements| {
         let parameters: crate::db::Params<'_> = &[&Json(&actor), &id, &new.prefix, &hash, &overlap, &expires_at];

@@ -272,14 +272,14 @@ fn users_make_neither_users_nor_keys_for_others_and_a_key_does_not_exceed_its_us
         client.post("/api/api-keys", &body).refuse(403, "INSUFFICIENT_PERMISSIONS");
     }
     make(&viewer.client, &[]).refuse(403, "INSUFFICIENT_PERMISSIONS");
-    // Who is logged in may write any permission on a key; it counts for as much as its user has.
-    let made = make(&logged_in.client, &["admin"]).expect(201).json();
-    let key = with_key(&app, &made);
+    // As after the user was an administrator: what the key says counts for as much as its user has.
+    let demoted = app.somebody("USER", &["admin"]);
+    let key = &demoted.client;
     key.get("/api/settings").refuse(403, "INSUFFICIENT_PERMISSIONS");
     key.post("/api/users", &json!({ "email": "a@b.cd" })).refuse(403, "INSUFFICIENT_PERMISSIONS");
     key.get(&format!("/api/users/{}", other.id)).refuse(404, "NOT_FOUND");
     let role = json!({ "role": "ADMIN" });
-    key.patch(&format!("/api/users/{}", logged_in.id), &role).refuse(422, "VALIDATION_ERROR");
+    key.patch(&format!("/api/users/{}", demoted.id), &role).refuse(422, "VALIDATION_ERROR");
     for permissions in [
         vec!["nonsense"],
         vec!["admin:*"],
@@ -293,4 +293,83 @@ fn users_make_neither_users_nor_keys_for_others_and_a_key_does_not_exceed_its_us
         make(&logged_in.client, &permissions).refuse(422, "VALIDATION_ERROR");
     }
     make(&logged_in.client, &[format!("read:{}", "x".repeat(65)).as_str()]).refuse(422, "VALIDATION_ERROR");
+}
+
+#[test]
+fn a_key_that_ends_makes_none_that_ends_later_by_no_way() {
+    let app = App::start();
+    let user = app.user();
+    let body = json!({ "name": "x", "permissions": ["read:*", "write:*"], "expires_at": "2098-01-01T00:00:00.25Z" });
+    let short = user.client.post("/api/api-keys", &body).expect(201).json();
+    let client = with_key(&app, &short);
+    let longer = user.client.post("/api/api-keys", &json!({ "name": "longer" })).expect(201).json();
+    for later in [json!(null), json!("2098-01-01T00:00:00.26Z"), json!("2098-01-01T00:00:00-00:01")] {
+        let new = json!({ "name": "y", "expires_at": later });
+        client.post("/api/api-keys", &new).refuse(403, "INSUFFICIENT_PERMISSIONS");
+        let change = json!({ "expires_at": later });
+        for key in [&short, &longer] {
+            client.patch(&path(key), &change).refuse(403, "INSUFFICIENT_PERMISSIONS");
+            client.post(&format!("{}/rotate", path(key)), &change).refuse(403, "INSUFFICIENT_PERMISSIONS");
+        }
+        let batch = json!({ "operations": [{ "method": "PATCH", "path": path(&short), "body": change }] });
+        client.post("/api/batch", &batch).refuse(403, "INSUFFICIENT_PERMISSIONS");
+    }
+    // Who does not say when it ends gets as long as there is; the same and less may be asked for.
+    let made = make(&client, &[]).expect(201).json();
+    assert_eq!(made["expires_at"], json!("2098-01-01T00:00:00.25+00:00"));
+    client.patch(&path(&made), &json!({ "expires_at": "2098-01-01T01:00:00.25+01:00" })).expect(200);
+    client.patch(&path(&made), &json!({ "expires_at": "2097-01-01T00:00:00Z" })).expect(200);
+    let rotated = client.post(&format!("{}/rotate", path(&short)), &json!({})).expect(201).json();
+    assert_eq!(rotated["expires_at"], json!("2098-01-01T00:00:00.25+00:00"));
+    let past = json!({ "name": "x", "expires_at": "2020-01-01T00:00:00Z" });
+    user.client.post("/api/api-keys", &past).refuse(422, "VALIDATION_ERROR");
+}
+
+#[test]
+fn a_key_leaves_alone_those_that_may_do_more() {
+    let app = App::start();
+    let user = app.user();
+    let strong = make(&user.client, &["read:*", "write:*"]).expect(201).json();
+    let equal = make(&user.client, &["write:api-keys"]).expect(201).json();
+    let weak = with_key(&app, &make(&user.client, &["write:api-keys", "read:api-keys"]).expect(201).json());
+    let earlier = json!({ "expires_at": "2098-01-01T00:00:00Z" });
+    for refused in [
+        weak.patch(&path(&strong), &earlier),
+        weak.patch(&path(&strong), &json!({ "permissions": [] })),
+        weak.patch("/api/api-keys?name=x", &earlier),
+        weak.post(&format!("{}/rotate", path(&strong)), &json!({})),
+        weak.send("POST", &format!("{}/revoke", path(&strong)), None),
+        weak.delete(&path(&strong)),
+    ] {
+        refused.refuse(403, "INSUFFICIENT_PERMISSIONS");
+    }
+    with_key(&app, &strong).get("/api/teams").expect(200);
+    weak.patch(&path(&equal), &earlier).expect(200);
+    weak.delete(&path(&equal)).expect(204);
+    with_key(&app, &strong).send("POST", &format!("{}/revoke", path(&strong)), None).expect(204);
+}
+
+#[test]
+fn all_keys_of_a_user_share_what_the_user_may_ask_in_a_minute() {
+    let app = App::start_with(&[("RATE_LIMIT", "20")]);
+    let user = app.user();
+    let statuses: Vec<u16> = (0..6)
+        .flat_map(|_| {
+            let made = make(&user.client, &["read:*"]);
+            let other = (made.status == 201).then(|| with_key(&app, &made.json()));
+            let mut statuses = vec![made.status];
+            statuses.extend(other.into_iter().flat_map(|key| [0; 4].map(|_| key.get("/api/teams").status)));
+            statuses
+        })
+        .collect();
+    assert_eq!(statuses.iter().filter(|status| **status < 300).count(), 20, "{statuses:?}");
+    app.user().client.get("/api/teams").expect(200);
+}
+
+#[test]
+fn nobody_but_an_administrator_makes_a_key_that_says_admin() {
+    let app = App::start();
+    make(&app.logged_in("USER").client, &["read:*", "admin"]).refuse(403, "INSUFFICIENT_PERMISSIONS");
+    make(&app.somebody("USER", &["admin"]).client, &["admin"]).refuse(403, "INSUFFICIENT_PERMISSIONS");
+    make(&app.logged_in("ADMIN").client, &["admin"]).expect(201);
 }
