@@ -6,13 +6,31 @@
 CREATE SCHEMA identity;
 COMMENT ON SCHEMA identity IS 'Who may do what: users, their teams, sessions and API keys';
 
+CREATE FUNCTION identity.are_permissions(permissions text[])
+RETURNS boolean
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+AS $$
+    SELECT cardinality(permissions) <= 100
+        AND coalesce(array_ndims(permissions), 1) = 1
+        AND coalesce(
+            bool_and(coalesce(permission ~ '^(admin|(read|write):([*]|[a-z0-9_-]{1,63}))$', false)),
+            true
+        )
+    FROM unnest(permissions) AS permission
+$$;
+COMMENT ON FUNCTION identity.are_permissions(text[]) IS 'Whether each has the form of a permission';
+
 CREATE TABLE identity.users (
     id uuid PRIMARY KEY DEFAULT ops.uuid_v7(),
     email text NOT NULL,
     password_hash text,
     name text NOT NULL DEFAULT '',
     phone_number text,
+    kind text NOT NULL DEFAULT 'PERSON',
     role text NOT NULL DEFAULT 'USER',
+    grants text[] NOT NULL DEFAULT '{}',
     status text NOT NULL DEFAULT 'PENDING_VERIFICATION',
     enabled boolean NOT NULL GENERATED ALWAYS AS (status = 'ACTIVE') STORED,
     sso_provider text,
@@ -32,7 +50,10 @@ CREATE TABLE identity.users (
     CONSTRAINT users_password_hash_is_bcrypt CHECK (password_hash ~ '^[$]2[aby][$][0-9]{2}[$][./A-Za-z0-9]{53}$'),
     CONSTRAINT users_name_has_at_most_255_characters CHECK (char_length(name) <= 255),
     CONSTRAINT users_phone_number_has_the_form_of_one CHECK (phone_number ~ '^[+]?[0-9][0-9 ()./-]{2,31}$'),
+    CONSTRAINT users_kind_is_known CHECK (kind IN ('PERSON', 'SERVICE')),
     CONSTRAINT users_role_is_known CHECK (role IN ('ADMIN', 'USER', 'VIEWER')),
+    CONSTRAINT users_grants_are_permissions CHECK (identity.are_permissions(grants) AND NOT 'admin' = ANY (grants)),
+    CONSTRAINT users_services_never_log_in CHECK (kind = 'PERSON' OR password_hash IS NULL AND sso_subject IS NULL),
     CONSTRAINT users_status_is_known CHECK (status IN ('ACTIVE', 'INACTIVE', 'SUSPENDED', 'PENDING_VERIFICATION')),
     CONSTRAINT users_sso_has_provider_and_subject CHECK ((sso_provider IS NULL) = (sso_subject IS NULL)),
     CONSTRAINT users_sso_has_1_to_255_characters CHECK (
@@ -42,9 +63,11 @@ CREATE TABLE identity.users (
     CONSTRAINT users_failed_logins_is_not_negative CHECK (failed_logins >= 0),
     CONSTRAINT users_metadata_is_an_object CHECK (jsonb_typeof(metadata) = 'object')
 );
-COMMENT ON TABLE identity.users IS 'People who may call';
+COMMENT ON TABLE identity.users IS 'People and machines who may call';
 COMMENT ON COLUMN identity.users.email IS 'As it was typed; two that differ in case only are the same';
 COMMENT ON COLUMN identity.users.password_hash IS 'bcrypt; nobody who comes by single sign-on has one';
+COMMENT ON COLUMN identity.users.kind IS 'A SERVICE is a machine: it has API keys and never logs in';
+COMMENT ON COLUMN identity.users.grants IS 'Permissions beside those of the role, given by an administrator';
 COMMENT ON COLUMN identity.users.enabled IS 'Whether the user may call at all';
 COMMENT ON COLUMN identity.users.failed_logins IS 'Wrong passwords in a row';
 
@@ -172,22 +195,6 @@ CREATE INDEX team_members_user_id ON identity.team_members (user_id);
 CREATE TRIGGER touch
 BEFORE UPDATE ON identity.team_members
 FOR EACH ROW EXECUTE FUNCTION ops.touch();
-
-CREATE FUNCTION identity.are_permissions(permissions text[])
-RETURNS boolean
-LANGUAGE sql
-IMMUTABLE
-PARALLEL SAFE
-AS $$
-    SELECT cardinality(permissions) <= 100
-        AND coalesce(array_ndims(permissions), 1) = 1
-        AND coalesce(
-            bool_and(coalesce(permission ~ '^(admin|(read|write):([*]|[a-z0-9_-]{1,63}))$', false)),
-            true
-        )
-    FROM unnest(permissions) AS permission
-$$;
-COMMENT ON FUNCTION identity.are_permissions(text[]) IS 'Whether each has the form of a permission';
 
 CREATE TABLE identity.api_keys (
     id uuid PRIMARY KEY DEFAULT ops.uuid_v7(),
@@ -434,7 +441,9 @@ WHEN (
     OLD.id IS DISTINCT FROM NEW.id
     OR OLD.email IS DISTINCT FROM NEW.email
     OR OLD.password_hash IS DISTINCT FROM NEW.password_hash
+    OR OLD.kind IS DISTINCT FROM NEW.kind
     OR OLD.role IS DISTINCT FROM NEW.role
+    OR OLD.grants IS DISTINCT FROM NEW.grants
     OR OLD.status IS DISTINCT FROM NEW.status
     OR OLD.sso_provider IS DISTINCT FROM NEW.sso_provider
     OR OLD.sso_subject IS DISTINCT FROM NEW.sso_subject
@@ -514,6 +523,7 @@ WHEN (
     OLD.id IS DISTINCT FROM NEW.id
     OR OLD.email IS DISTINCT FROM NEW.email
     OR OLD.role IS DISTINCT FROM NEW.role
+    OR OLD.grants IS DISTINCT FROM NEW.grants
     OR OLD.status IS DISTINCT FROM NEW.status
     OR OLD.password_changed_at IS DISTINCT FROM NEW.password_changed_at
 )
@@ -687,7 +697,9 @@ GRANT SELECT (
     email,
     name,
     phone_number,
+    kind,
     role,
+    grants,
     status,
     enabled,
     sso_provider,

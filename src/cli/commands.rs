@@ -274,4 +274,5 @@ pub const COMMANDS: &[Command] = &[
         ..command("openapi", "Print the OpenAPI 3.1 document of the API.", document::openapi)
     },
     command("types", "Print the types of the API, for TypeScript.", document::types),
+    command("permissions", "Print all permissions, and who has them.", document::permissions),
 ];

@@ -11,7 +11,7 @@ use crate::sql;
 use crate::sql::Query;
 
 pub(super) const READ: Permission = Permission::new("read:routes", Role::Viewer);
-pub(super) const WRITE: Permission = Permission::new("write:routes", Role::User);
+pub(super) const WRITE: Permission = Permission::new("write:routes", Role::Admin);
 
 /// The methods that a route may take.
 pub(super) const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];

@@ -24,6 +24,7 @@ pub mod batch;
 mod service;
 mod together;
 pub mod openapi;
+pub mod rights;
 pub mod types;
 
 pub use call::{Call, Many, Preferences, Timing};

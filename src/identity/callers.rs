@@ -166,6 +166,7 @@ fn read(row: &Row, credential: Credential) -> Result<Caller> {
     Ok(Caller {
         user_id: row.get("user_id"),
         role: Role::parse(role).ok_or_else(|| Error::internal(format!("a user has the role {role}")))?,
+        grants: row.get("grants"),
         credential,
         expires_at: row.get("expires_at"),
     })

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use super::api_keys::PERMISSIONS_MAX;
 use super::{Identity, password};
 use crate::db::Which;
 use crate::error::{Code, Error, Result};
-use crate::fields::{Field, Form, Mode, boolean, choice, integer, object, record, text, timestamp};
+use crate::fields::{Field, Form, Mode, boolean, choice, integer, list, object, record, text, timestamp};
 use crate::http::{Access, Call, Endpoint, Many, Output, Permission, Reply, Role, get, post};
 use crate::resource::{Resource, Rule};
 use crate::sql;
@@ -26,6 +27,9 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new("users_password_hash_is_bcrypt", "password", "could not be kept"),
     Rule::new("users_name_has_at_most_255_characters", "name", "must have at most 255 characters"),
     Rule::new("users_phone_number_has_the_form_of_one", "phone_number", "must be a telephone number"),
+    Rule::new("users_kind_is_known", "kind", "must be PERSON or SERVICE"),
+    Rule::new("users_grants_are_permissions", "grants", "must be at most 100 permissions, and not admin"),
+    Rule::new("users_services_never_log_in", "kind", "SERVICE has API keys, and neither a password nor single sign-on"),
     Rule::new("users_role_is_known", "role", "must be ADMIN, USER or VIEWER"),
     Rule::new("users_status_is_known", "status", "is not known"),
     Rule::new("users_failed_logins_is_not_negative", "failed_logins", "must not be negative"),
@@ -47,7 +51,18 @@ fn fields() -> Vec<Field> {
             .help("The first password, if there is one."),
         text("name").default("").help("What people call the user."),
         text("phone_number").max(32).form(Form::PHONE).help("Where to call the user."),
+        choice("kind", &["PERSON", "SERVICE"])
+            .fixed()
+            .default("PERSON")
+            .admin_writes()
+            .help("A SERVICE is a machine: it has API keys and never logs in."),
         choice("role", &Role::NAMES).default("USER").admin_writes().help("What the user may do."),
+        list("grants", text("").max(70).form(Form::PERMISSION), PERMISSIONS_MAX)
+            .default(json!([]))
+            .admin_writes()
+            .help(
+                "Permissions beside those of the role: what a machine is there for, or a collection given to somebody.",
+            ),
         choice("status", &STATUSES).default("ACTIVE").admin_writes().help("Only active users may call."),
         boolean("enabled").read_only().never_null().help("Whether the user is active."),
         text("sso_provider").fixed().min(1).with("sso_subject").help("Who vouches for the user, with single sign-on."),
@@ -79,7 +94,9 @@ fn resource(identity: &Arc<Identity>) -> Resource {
         filters: &[
             "email",
             "name",
+            "kind",
             "role",
+            "grants",
             "status",
             "enabled",
             "locked_until",

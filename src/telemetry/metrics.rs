@@ -45,7 +45,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             "system metric",
             sql!("telemetry/system_metrics/select"),
             Permission::new("read:system-metrics", Role::Viewer),
-            Permission::new("write:system-metrics", Role::User),
+            Permission::new("write:system-metrics", Role::Admin),
         )
     };
     let performance = Resource {
@@ -57,7 +57,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             "performance metric",
             sql!("telemetry/performance_metrics/select"),
             Permission::new("read:performance-metrics", Role::Viewer),
-            Permission::new("write:performance-metrics", Role::User),
+            Permission::new("write:performance-metrics", Role::Admin),
         )
     };
     [system, performance].into_iter().flat_map(|resource| figures(resource).endpoints()).collect()

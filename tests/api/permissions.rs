@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 
 use mainstay::http::{Access, Endpoint, Permission, Role, Verb, covers};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::at_once;
 use crate::support::App;
+use crate::support::binary::mainstay;
 use crate::support::client::{Answer, Client};
+use crate::support::folder;
+use crate::support::wait::wait_for;
 
 /// Endpoints of the API that need no credentials. Whoever adds one, adds it here, and has thought about it.
 const PUBLIC: [&str; 6] = [
@@ -182,4 +185,76 @@ fn in_production_nothing_that_tells_of_the_inside_is_open() {
     app.somebody("VIEWER", &["read:metrics"]).client.get("/health/database").expect(200);
     let body = serde_json::json!({ "email": "a@b.cd", "password": "a new password" });
     nobody.post("/api/auth/register", &body).refuse(403, "INSUFFICIENT_PERMISSIONS");
+}
+
+#[test]
+fn what_is_common_to_all_is_changed_by_administrators_and_those_who_were_granted_it_alone() {
+    let app = App::start();
+    let endpoints = app.running().service().router().endpoints();
+    for endpoint in endpoints.iter().filter(|endpoint| endpoint.is_write && !endpoint.is_guarded) {
+        let Some(permission) = endpoint.permission() else { continue };
+        assert_eq!(permission.role, Role::Admin, "{endpoint:?} changes what is everybody's");
+    }
+    let admin = app.admin().client;
+    let route = json!({ "name": "x", "path": "/x", "upstream": "http://x.example.org", "methods": ["GET"] });
+    let user = app.user().client;
+    user.post("/api/routes", &route).refuse(403, "INSUFFICIENT_PERMISSIONS");
+    admin.post("/api/routes", &route).expect(201);
+    user.delete("/api/routes?name=x").refuse(403, "INSUFFICIENT_PERMISSIONS");
+    user.post("/api/gateway/apply", &json!({ "routes": [] })).refuse(403, "INSUFFICIENT_PERMISSIONS");
+}
+
+#[test]
+fn a_machine_has_what_it_was_granted_and_its_keys_no_more_and_never_logs_in() {
+    let app = App::start();
+    let admin = app.admin().client;
+    let machine = json!({ "email": "ci@example.org", "kind": "SERVICE", "role": "VIEWER", "grants": ["write:routes"] });
+    let made = admin.post("/api/users", &machine).expect(201);
+    let (id, path) = (made.json()["id"].clone(), made.header("Location").unwrap().to_owned());
+    let key = |permissions: Value| {
+        let body = json!({ "name": "ci", "user_id": id, "permissions": permissions });
+        let made = admin.post("/api/api-keys", &body).expect(201).json();
+        app.nobody().with("X-API-Key", made["key"].as_str().unwrap())
+    };
+    let route = |name: &str| json!({ "name": name, "path": format!("/{name}"), "upstream": "http://x.example.org" });
+    let (all, reads) = (key(json!(["read:*", "write:*"])), key(json!(["read:*"])));
+    all.post("/api/routes", &route("a")).expect(201);
+    all.post("/api/teams", &json!({ "name": "x", "slug": "x" })).refuse(403, "INSUFFICIENT_PERMISSIONS");
+    reads.post("/api/routes", &route("b")).refuse(403, "INSUFFICIENT_PERMISSIONS");
+    // Nobody grants anything but an administrator, and nobody grants that.
+    for body in [json!({ "grants": ["write:settings"] }), json!({ "kind": "PERSON" })] {
+        assert_eq!(app.user().client.patch(&path, &body).status / 100, 4);
+    }
+    let own = app.user();
+    own.client
+        .patch(&format!("/api/users/{}", own.id), &json!({ "grants": ["write:routes"] }))
+        .refuse(422, "VALIDATION_ERROR");
+    admin.patch(&path, &json!({ "grants": ["admin"] })).refuse(422, "VALIDATION_ERROR");
+    admin.patch(&path, &json!({ "kind": "PERSON" })).refuse(422, "VALIDATION_ERROR");
+    // It has no password, is given none, and asks for none.
+    admin.post(&format!("{path}/password"), &json!({ "password": "a new password" })).refuse(422, "VALIDATION_ERROR");
+    let with = json!({ "email": "b@example.org", "kind": "SERVICE", "password": "a new password" });
+    admin.post("/api/users", &with).refuse(422, "VALIDATION_ERROR");
+    app.nobody().post("/api/auth/forgot", &json!({ "email": "ci@example.org" })).expect(202);
+    let tokens = "SELECT count(*) FROM identity.user_tokens";
+    assert_eq!(app.database.client().query_one(tokens, &[]).unwrap().get::<_, i64>(0), 0);
+    // What is taken back is gone at once.
+    admin.patch(&path, &json!({ "grants": [] })).expect(200);
+    wait_for("it may no more", std::time::Duration::from_secs(5), || {
+        (all.post("/api/routes", &route("a")).status == 403).then_some(())
+    });
+}
+
+#[test]
+fn the_document_of_permissions_is_the_table_of_endpoints() {
+    let none = folder("entities");
+    let run = mainstay(&["permissions"], &[("ENTITIES_PATH", none.to_str().unwrap())]);
+    assert_eq!(run.code(), 0, "{}", run.said());
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/PERMISSIONS.md");
+    let document = std::fs::read_to_string(path).unwrap();
+    assert!(
+        document.contains(&run.text()),
+        "docs/PERMISSIONS.md lacks what `mainstay permissions` prints:\n{}",
+        run.text()
+    );
 }

@@ -76,6 +76,7 @@ impl Specimens {
         let caller = Arc::new(Caller {
             user_id: Uuid::now_v7(),
             role: Role::Admin,
+            grants: Vec::new(),
             credential: Credential::Session { id: Uuid::now_v7() },
             expires_at: None,
         });

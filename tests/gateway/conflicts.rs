@@ -10,7 +10,7 @@ use crate::support::{App, migrated};
 #[test]
 fn two_enabled_routes_with_the_same_path_and_a_method_in_common_are_refused_by_the_method() {
     let app = App::start();
-    let client = app.user().client;
+    let client = app.operator().client;
     let make = |name: &str, path: &str, methods: &[&str]| {
         client.post("/api/routes", &with(route(name, path), json!({ "methods": methods })))
     };
@@ -34,7 +34,7 @@ fn two_enabled_routes_with_the_same_path_and_a_method_in_common_are_refused_by_t
 #[test]
 fn a_disabled_route_is_in_nobodys_way_until_it_is_enabled() {
     let app = App::start();
-    let client = app.user().client;
+    let client = app.operator().client;
     let old = client.post("/api/routes", &route("old", "/a")).expect(201).json();
     let new = with(route("new", "/a"), json!({ "enabled": false }));
     let new = client.post("/api/routes", &new).expect(201).json();
@@ -51,7 +51,7 @@ fn a_disabled_route_is_in_nobodys_way_until_it_is_enabled() {
 #[test]
 fn of_many_who_make_the_same_route_at_once_one_does() {
     let app = App::start();
-    let client = app.user().client;
+    let client = app.operator().client;
     for round in 0..5 {
         let (client, threads): (_, Vec<_>) = (&client, (0..8).collect());
         let statuses: Vec<u16> = thread::scope(|scope| {

@@ -27,7 +27,7 @@ struct Setting {
 impl Setting {
     fn new() -> Setting {
         let app = App::start();
-        let user = app.user();
+        let user = app.operator();
         Setting { app, user, upstream: upstream() }
     }
 

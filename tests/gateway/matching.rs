@@ -19,7 +19,7 @@ fn find(client: &Client, method: &str, url: &str) -> Value {
 #[test]
 fn the_route_that_says_most_about_the_path_is_taken_and_the_others_are_told_with_why_not() {
     let app = App::start();
-    let client = app.user().client;
+    let client = app.operator().client;
     for (name, path, members) in [
         ("all", "/*", json!({})),
         ("list", "/users", json!({ "methods": ["GET", "POST"] })),
@@ -89,7 +89,7 @@ fn the_route_that_says_most_about_the_path_is_taken_and_the_others_are_told_with
 #[test]
 fn where_no_route_is_taken_it_is_told_what_was_in_the_way() {
     let app = App::start();
-    let client = app.user().client;
+    let client = app.operator().client;
     for path in ["/shop/orders/{id}", "/shop/carts/", "/shop/items/*", "/admin"] {
         client.post("/api/routes", &route(path, path)).expect(201);
     }
@@ -205,7 +205,7 @@ fn takes_all(pattern: &str, path: &str) -> bool {
 #[test]
 fn whoever_tries_the_routes_of_the_snapshot_one_after_the_other_takes_the_same_one() {
     let app = App::start();
-    let client = app.user().client;
+    let client = app.operator().client;
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     for index in 0..60 {
         let path = random.path(&["a", "b", "ab", "{p?}", "a"], &["", "/*", "/", "/c"]);

@@ -9,7 +9,7 @@ use crate::support::{App, migrated};
 #[test]
 fn a_route_is_kept_with_all_that_it_says_and_survives_a_restart() {
     let mut app = App::start();
-    let user = app.user();
+    let user = app.operator();
     let full = json!({
         "name": "Payments",
         "path": "/pay/{customer}/*",
@@ -53,7 +53,7 @@ fn a_route_is_kept_with_all_that_it_says_and_survives_a_restart() {
 #[test]
 fn viewers_read_routes_and_users_write_them_and_the_audit_says_who() {
     let app = App::start();
-    let (viewer, user, admin) = (app.viewer(), app.user(), app.admin());
+    let (viewer, user, admin) = (app.viewer(), app.operator(), app.admin());
     viewer.client.post("/api/routes", &route("One", "/one")).refuse(403, "INSUFFICIENT_PERMISSIONS");
     let id = user.client.post("/api/routes", &route("One", "/one")).expect(201).json()["id"].clone();
     let path = format!("/api/routes/{}", id.as_str().unwrap());
@@ -92,7 +92,7 @@ fn all_faults_of_a_route_are_told_at_once() {
         "metadata": [],
         "weight": 1,
     });
-    let answer = app.user().client.post("/api/routes", &body).refuse(422, "VALIDATION_ERROR").json();
+    let answer = app.operator().client.post("/api/routes", &body).refuse(422, "VALIDATION_ERROR").json();
     let mut faults = fields(&answer);
     faults.sort_unstable();
     assert_eq!(
@@ -120,7 +120,7 @@ fn all_faults_of_a_route_are_told_at_once() {
 #[test]
 fn what_is_no_path_pattern_is_refused_and_what_is_one_is_not() {
     let app = App::start();
-    let client = app.user().client;
+    let client = app.operator().client;
     let good = [
         "/",
         "/*",
@@ -155,7 +155,7 @@ fn what_is_no_path_pattern_is_refused_and_what_is_one_is_not() {
 #[test]
 fn what_is_no_upstream_is_refused_and_what_is_one_is_not() {
     let app = App::start();
-    let client = app.user().client;
+    let client = app.operator().client;
     let good = [
         "http://a",
         "https://a.example.org/",
@@ -211,7 +211,7 @@ fn what_is_no_upstream_is_refused_and_what_is_one_is_not() {
 #[test]
 fn every_other_field_is_held_to_what_it_may_be() {
     let app = App::start();
-    let client = app.user().client;
+    let client = app.operator().client;
     for (members, field) in [
         (json!({ "methods": ["GET", "GET"] }), "methods"),
         (json!({ "methods": ["get"] }), "methods"),

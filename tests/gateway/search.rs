@@ -8,7 +8,7 @@ use crate::support::App;
 #[test]
 fn routes_are_found_by_what_they_are_about() {
     let app = App::start();
-    let client = app.user().client;
+    let client = app.operator().client;
     for (name, path, members) in [
         ("Payments API", "/pay/*", json!({ "methods": ["GET", "POST"], "metadata": { "team": "pay", "tier": 1 } })),
         ("Payments hooks", "/pay/hooks", json!({ "methods": ["POST"], "enabled": false })),
@@ -78,6 +78,6 @@ fn searches_among_many_routes_are_served_by_indexes() {
         let plan = plan(&condition, order);
         assert!(plan.contains(index) && !plan.contains("Seq Scan"), "{condition}: {plan}");
     }
-    let found = names(&app.user().client, "/api/routes?name__contains=C4CA4238A0");
+    let found = names(&app.operator().client, "/api/routes?name__contains=C4CA4238A0");
     assert_eq!(found, ["Service 1 of c4ca4238a0b923820dcc509a6f75849b"]);
 }

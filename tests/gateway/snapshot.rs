@@ -48,7 +48,7 @@ pub fn wait_for_names(client: &Client, expected: &[&str]) {
 #[test]
 fn a_gateway_reads_all_enabled_routes_in_the_order_in_which_they_are_tried() {
     let app = App::start();
-    let client = app.user().client;
+    let client = app.operator().client;
     let paths =
         ["/*", "/{x}", "/a/*", "/a/{id}/c", "/a/{id}", "/a/b/*", "/a/b", "/a/b/", "/a", "/", "/a/ab", "/ab", "/{x}/b"];
     for path in paths {
@@ -85,7 +85,7 @@ fn a_gateway_reads_all_enabled_routes_in_the_order_in_which_they_are_tried() {
 #[test]
 fn one_strong_etag_names_the_whole_configuration_on_every_server_and_after_a_restart() {
     let mut app = App::start();
-    let user = app.user();
+    let user = app.operator();
     let client = &user.client;
     let empty = etag(client);
     client.post("/api/routes", &route("a", "/a")).expect(201);
@@ -135,7 +135,7 @@ fn what_is_asked_for_wrongly_is_refused_and_strangers_see_nothing() {
 #[test]
 fn a_client_that_asks_for_gzip_gets_the_same_snapshot_compressed() {
     let app = App::start();
-    let client = app.user().client;
+    let client = app.operator().client;
     for index in 0..20 {
         client.post("/api/routes", &route(&format!("r{index:02}"), &format!("/{index:02}"))).expect(201);
     }
@@ -155,7 +155,7 @@ fn a_client_that_asks_for_gzip_gets_the_same_snapshot_compressed() {
 #[test]
 fn every_kind_of_change_is_seen_however_it_is_made() {
     let app = App::start();
-    let client = app.user().client;
+    let client = app.operator().client;
     let mut database = app.database.client();
     let mut run = |text: &str| database.batch_execute(text).unwrap();
     run("INSERT INTO gateway.routes (name, path, upstream)
@@ -179,7 +179,7 @@ fn every_kind_of_change_is_seen_however_it_is_made() {
 #[test]
 fn a_change_is_visible_on_every_server_within_100_ms_of_its_commit() {
     let app = App::start();
-    let here = app.user().client;
+    let here = app.operator().client;
     let another = app.another();
     let there = another.client(&here);
     let id = here.post("/api/routes", &route("a", "/a")).expect(201).json()["id"].as_str().unwrap().to_owned();
@@ -202,7 +202,7 @@ fn a_change_is_visible_on_every_server_within_100_ms_of_its_commit() {
 #[test]
 fn what_changes_while_nobody_listens_is_seen_all_the_same() {
     let app = App::start();
-    let client = app.user().client;
+    let client = app.operator().client;
     client.post("/api/routes", &route("a", "/a")).expect(201);
     wait_for_names(&client, &["a"]);
     let mut database = app.database.client();
@@ -220,7 +220,7 @@ fn what_changes_while_nobody_listens_is_seen_all_the_same() {
 #[test]
 fn readers_never_see_a_configuration_that_was_not_there() {
     let app = App::start();
-    let client = app.user().client;
+    let client = app.operator().client;
     let mut database = app.database.client();
     database
         .batch_execute(

@@ -32,7 +32,7 @@ fn wait_for_waiting(app: &App, count: usize) {
 #[test]
 fn who_waits_is_answered_as_soon_as_the_routes_change_on_whichever_server() {
     let app = App::start();
-    let client = app.user().client;
+    let client = app.operator().client;
     let another = app.another();
     let tag = etag(&client);
     let waiting = [wait(&client, &tag, "50s"), wait(&another.client(&client), &tag, "50s")];
@@ -51,7 +51,7 @@ fn who_waits_is_answered_as_soon_as_the_routes_change_on_whichever_server() {
 #[test]
 fn who_has_another_configuration_does_not_wait_and_who_waits_in_vain_is_told_so() {
     let app = App::start();
-    let client = app.user().client;
+    let client = app.operator().client;
     let tag = etag(&client);
     let start = Instant::now();
     wait(&client, "0123", "50s").answer().unwrap().expect(200);
@@ -68,7 +68,7 @@ fn who_has_another_configuration_does_not_wait_and_who_waits_in_vain_is_told_so(
 #[test]
 fn a_change_between_the_look_and_the_wait_is_not_missed() {
     let app = App::start();
-    let client = app.user().client;
+    let client = app.operator().client;
     let id = client.post("/api/routes", &route("a", "/a")).expect(201).json()["id"].as_str().unwrap().to_owned();
     wait_for_names(&client, &["a"]);
     let mut tag = etag(&client);
@@ -89,7 +89,7 @@ fn a_thousand_who_wait_cost_no_thread_and_are_all_answered() {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
     let app = App::start();
-    let user = app.user();
+    let user = app.operator();
     let url = app.database.pairs();
     let serving = Serving::start(&[
         ("DATABASE_URL", url.as_str()),
@@ -134,7 +134,7 @@ fn a_client_that_goes_away_is_noticed_and_forgotten() {
 #[test]
 fn a_server_that_stops_answers_those_who_wait() {
     let mut app = App::start();
-    let client = app.user().client;
+    let client = app.operator().client;
     let waiting = wait(&client, &etag(&client), "55s");
     wait_for_waiting(&app, 1);
     let start = Instant::now();
@@ -146,7 +146,7 @@ fn a_server_that_stops_answers_those_who_wait() {
 #[test]
 fn who_may_not_read_routes_any_more_when_they_change_gets_nothing() {
     let app = App::start();
-    let (user, admin) = (app.user(), app.admin());
+    let (user, admin) = (app.operator(), app.admin());
     let waiting = wait(&user.client, &etag(&user.client), "55s");
     wait_for_waiting(&app, 1);
     admin.client.patch(&format!("/api/users/{}", user.id), &json!({ "status": "SUSPENDED" })).expect(200);

@@ -143,6 +143,19 @@ impl App {
         self.somebody("VIEWER", &["read:*", "write:*"])
     }
 
+    /// A new machine that was granted the routes, with a key that may do what it may.
+    pub fn operator(&self) -> Somebody {
+        self.machine(&["write:routes"])
+    }
+
+    /// A new machine with grants, and a key that may do what it may.
+    pub fn machine(&self, grants: &[&str]) -> Somebody {
+        let machine = self.user();
+        let change = "UPDATE identity.users SET kind = 'SERVICE', grants = $2 WHERE id = $1::text::uuid";
+        self.database.client().execute(change, &[&machine.id, &grants]).unwrap();
+        machine
+    }
+
     /// A new active user with a role, and a key with permissions.
     pub fn somebody(&self, role: &str, permissions: &[&str]) -> Somebody {
         const USER: &str = "INSERT INTO identity.users (email, name, role, status)

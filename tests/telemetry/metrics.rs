@@ -11,7 +11,8 @@ use crate::support::wait::wait_for;
 #[test]
 fn figures_are_added_and_found_by_name_time_and_labels() {
     let app = App::start();
-    let (user, viewer) = (app.user().client, app.viewer().client);
+    let writes = ["write:system-metrics", "write:performance-metrics"];
+    let (user, viewer) = (app.machine(&writes).client, app.viewer().client);
     for path in ["/api/system-metrics", "/api/performance-metrics"] {
         for (hour, value) in [(3, 0.5), (1, -2.0), (2, 1e300)] {
             let body = json!({
@@ -40,9 +41,9 @@ fn figures_are_added_and_found_by_name_time_and_labels() {
 }
 
 #[test]
-fn what_is_no_figure_is_refused_and_viewers_add_none() {
+fn what_is_no_figure_is_refused_and_nobody_adds_any_who_was_not_granted_it() {
     let app = App::start();
-    let user = app.user().client;
+    let user = app.machine(&["write:system-metrics"]).client;
     let path = "/api/system-metrics";
     for value in [json!("1"), json!(null), json!(true), json!([1])] {
         user.post(path, &json!({ "name": "a", "value": value })).refuse(422, "VALIDATION_ERROR");
@@ -55,7 +56,9 @@ fn what_is_no_figure_is_refused_and_viewers_add_none() {
     for query in ["value=NaN", "value__gt=infinity", "value=1x"] {
         user.get(&format!("{path}?{query}")).refuse(400, "MALFORMED_REQUEST");
     }
-    app.viewer().client.post(path, &json!({ "name": "a", "value": 1 })).refuse(403, "INSUFFICIENT_PERMISSIONS");
+    for other in [app.viewer().client, app.user().client] {
+        other.post(path, &json!({ "name": "a", "value": 1 })).refuse(403, "INSUFFICIENT_PERMISSIONS");
+    }
 }
 
 #[test]

@@ -4,7 +4,8 @@ SELECT
     k.user_id,
     k.permissions,
     k.expires_at,
-    u.role
+    u.role,
+    u.grants
 FROM identity.api_keys AS k
 JOIN identity.users AS u ON u.id = k.user_id
 WHERE k.key_hash = $1

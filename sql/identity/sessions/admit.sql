@@ -3,6 +3,7 @@ SELECT
     s.id,
     s.user_id,
     u.role,
+    u.grants,
     u.status,
     s.expires_at
 FROM identity.sessions AS s

@@ -1,4 +1,4 @@
--- What a login with the address $1 is checked against. The connection is given back before the password is looked at:
+-- What a login of a person with the address $1 is checked against. The connection is given back before the password is looked at:
 -- that takes long.
 SELECT
     u.id,
@@ -9,3 +9,4 @@ SELECT
     u.locked_until
 FROM identity.users AS u
 WHERE lower(u.email) = lower($1)
+    AND u.kind = 'PERSON'

@@ -5,6 +5,7 @@ SET (
     name,
     phone_number,
     role,
+    grants,
     status,
     metadata,
     email_verified_at
@@ -16,6 +17,7 @@ SET (
         new.name,
         new.phone_number,
         new.role,
+        new.grants,
         new.status,
         new.metadata,
         -- Nobody has read mail at a new address yet.
@@ -27,6 +29,7 @@ SET (
             'name', u.name,
             'phone_number', u.phone_number,
             'role', u.role,
+            'grants', u.grants,
             'status', u.status,
             'metadata', u.metadata
         ) || $3
@@ -40,7 +43,9 @@ RETURNING
     u.email,
     u.name,
     u.phone_number,
+    u.kind,
     u.role,
+    u.grants,
     u.status,
     u.enabled,
     u.sso_provider,

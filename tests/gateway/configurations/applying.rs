@@ -12,7 +12,7 @@ use crate::support::client::Client;
 #[test]
 fn a_plan_tells_what_is_made_changed_by_field_and_deleted_and_changes_nothing() {
     let app = App::start();
-    let client = app.user().client;
+    let client = app.operator().client;
     apply(&client, &file(&[("one", "/one"), ("two", "/two"), ("three", "/three")]));
     let mut wanted = file(&[("one", "/one"), ("two", "/zwei"), ("four", "/four")]);
     wanted["routes"][1]["timeout"] = json!(500);
@@ -44,7 +44,7 @@ fn a_plan_tells_what_is_made_changed_by_field_and_deleted_and_changes_nothing() 
 #[test]
 fn routes_change_places_and_names_in_one_go() {
     let app = App::start();
-    let client = app.user().client;
+    let client = app.operator().client;
     apply(&client, &file(&[("a", "/a"), ("b", "/b"), ("c", "/c")]));
     apply(&client, &file(&[("a", "/b"), ("b", "/c"), ("d", "/a")]));
     let expected = [("a", "/b"), ("b", "/c"), ("d", "/a")].map(|(name, path)| (name.to_owned(), path.to_owned()));
@@ -54,7 +54,7 @@ fn routes_change_places_and_names_in_one_go() {
 #[test]
 fn a_file_with_tags_leaves_all_others_alone() {
     let app = App::start();
-    let client = app.user().client;
+    let client = app.operator().client;
     apply(&client, &file(&[("theirs", "/theirs")]));
     let part = |routes: &[(&str, &str)]| {
         let mut part = file(routes);
@@ -82,7 +82,7 @@ fn a_file_with_tags_leaves_all_others_alone() {
 #[test]
 fn what_is_read_as_a_whole_can_be_applied_as_it_is() {
     let app = App::start();
-    let client = app.user().client;
+    let client = app.operator().client;
     let mut all = file_route("all", "/all/{id}/*");
     let members = json!({
         "methods": ["POST", "GET"], "strip_path": "/all", "enabled": false, "headers": { "X-A": "b", "Cookie": null },
@@ -102,7 +102,7 @@ fn what_is_read_as_a_whole_can_be_applied_as_it_is() {
 #[test]
 fn a_configuration_that_has_moved_on_is_told_from_the_one_that_was_planned_for() {
     let app = App::start();
-    let client = app.user().client;
+    let client = app.operator().client;
     let plan = client.post("/api/gateway/plan", &file(&[("a", "/a")])).expect(200);
     let etag = plan.header("ETag").unwrap();
     client.post("/api/routes", &file_route("between", "/between")).expect(201);
@@ -130,7 +130,7 @@ fn race(client: &Client, files: [&Value; 2], headers: Option<&str>) -> Vec<u16> 
 #[test]
 fn of_two_who_apply_at_once_one_wins_and_the_other_is_told() {
     let app = App::start();
-    let client = app.user().client;
+    let client = app.operator().client;
     let many = |prefix: &str| {
         let names: Vec<String> = (0..300).map(|index| format!("{prefix}{index}")).collect();
         json!({ "routes": names.iter().map(|name| file_route(name, &format!("/{name}"))).collect::<Vec<_>>() })
@@ -158,7 +158,7 @@ const PATIENCE: Duration = Duration::from_secs(50);
 fn ten_thousand_routes_are_made_left_changed_and_deleted_by_one_request_each() {
     const COUNT: usize = 10_000;
     let app = App::start();
-    let client = app.user().client;
+    let client = app.operator().client;
     let routes = |host: &str| -> Value {
         let one = |index| {
             json!({

@@ -8,7 +8,7 @@ use crate::support::App;
 #[test]
 fn all_faults_of_a_file_are_told_at_once_with_the_name_and_the_field() {
     let app = App::start();
-    let client = app.user().client;
+    let client = app.operator().client;
     let wrong = json!({ "routes": [
         file_route("good", "/good"),
         { "name": "no path", "upstream": "http://a" },
@@ -46,7 +46,7 @@ fn all_faults_of_a_file_are_told_at_once_with_the_name_and_the_field() {
 #[test]
 fn all_routes_that_a_request_could_take_as_well_are_told_at_once() {
     let app = App::start();
-    let client = app.user().client;
+    let client = app.operator().client;
     let mut wrong = file(&[("a", "/x/{id}"), ("b", "/x/{name}"), ("c", "/y"), ("d", "/y"), ("e", "/y")]);
     wrong["routes"][4]["enabled"] = json!(false);
     let answer = client.post("/api/gateway/apply", &wrong).refuse(409, "CONFLICT");
@@ -59,7 +59,7 @@ fn all_routes_that_a_request_could_take_as_well_are_told_at_once() {
 #[test]
 fn bodies_that_are_no_configurations_are_refused_and_change_nothing() {
     let app = App::start();
-    let client = app.user().client;
+    let client = app.operator().client;
     apply(&client, &file(&[("stays", "/stays")]));
     for (body, status) in [
         ("", 400),

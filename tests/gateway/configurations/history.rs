@@ -8,7 +8,7 @@ use crate::support::App;
 #[test]
 fn each_change_is_a_numbered_revision_with_its_author_and_one_can_go_back_to_any() {
     let app = App::start();
-    let user = app.user();
+    let user = app.operator();
     let client = &user.client;
     for (paths, message) in [(&[("a", "/a")][..], "first"), (&[("a", "/b"), ("c", "/c")], "second"), (&[], "third")] {
         let mut file = file(paths);
@@ -49,7 +49,7 @@ fn each_change_is_a_numbered_revision_with_its_author_and_one_can_go_back_to_any
 #[test]
 fn going_back_to_a_part_leaves_the_other_parts_alone() {
     let app = App::start();
-    let client = app.user().client;
+    let client = app.operator().client;
     let part = |tag: &str, paths: &[(&str, &str)]| {
         let mut file = file(paths);
         file["tags"] = json!([tag]);
@@ -68,7 +68,7 @@ fn going_back_to_a_part_leaves_the_other_parts_alone() {
 #[test]
 fn blame_names_who_changed_each_field_last() {
     let app = App::start();
-    let (ada, bob) = (app.user(), app.user());
+    let (ada, bob) = (app.operator(), app.operator());
     let mut wanted = file(&[("a", "/a")]);
     apply(&ada.client, &wanted);
     wanted["routes"][0]["timeout"] = json!(7);

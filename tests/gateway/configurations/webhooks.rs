@@ -50,7 +50,7 @@ fn webhooks_are_made_with_a_secret_that_is_shown_once_changed_deleted_and_brough
 #[test]
 fn webhooks_in_a_configuration_are_administrators_business() {
     let app = App::start();
-    let (admin, user) = (app.admin().client, app.user().client);
+    let (admin, user) = (app.admin().client, app.operator().client);
     apply(&admin, &hooks(&[hook("one", "https://example.org/one")]));
     for path in ["/api/gateway/plan", "/api/gateway/apply"] {
         user.post(path, &hooks(&[])).refuse(403, "INSUFFICIENT_PERMISSIONS");
