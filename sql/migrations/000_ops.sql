@@ -16,8 +16,9 @@ BEGIN
             IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) THEN
                 EXECUTE format('CREATE ROLE %I NOLOGIN', wanted);
             END IF;
-            -- Whoever serves requests takes on this role for rows that belong to one user.
-            IF wanted = 'authenticated_users' AND NOT pg_has_role(current_user, wanted, 'MEMBER') THEN
+            -- Whoever serves requests takes on the first for rows that belong to one user, and gives the second what
+            -- answers administrators' questions.
+            IF NOT pg_has_role(current_user, wanted, 'MEMBER') THEN
                 EXECUTE format('GRANT %I TO CURRENT_USER', wanted);
             END IF;
         EXCEPTION
@@ -93,6 +94,36 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION ops.touch() IS 'BEFORE UPDATE: sets updated_at and counts version up';
+
+-- An administrator's question is answered in here, and nowhere else: within a function that runs with the rights of another,
+-- PostgreSQL lets nobody change who they are, however deep in the question it is tried. The role may read no secret, may
+-- write nothing and is a member of nothing.
+CREATE FUNCTION ops.answer(question text)
+RETURNS SETOF text
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+AS $$
+BEGIN
+    RETURN QUERY EXECUTE question;
+END
+$$;
+COMMENT ON FUNCTION ops.answer(text) IS 'The rows of a question, asked as mainstay_readonly, with one text each';
+REVOKE EXECUTE ON FUNCTION ops.answer(text) FROM PUBLIC;
+
+GRANT CREATE ON SCHEMA ops TO mainstay_readonly;
+ALTER FUNCTION ops.answer(text) OWNER TO mainstay_readonly;
+REVOKE CREATE ON SCHEMA ops FROM mainstay_readonly;
+
+DO $$
+DECLARE
+    service constant text := current_user;
+BEGIN
+    SET LOCAL ROLE mainstay_readonly;
+    EXECUTE format('GRANT EXECUTE ON FUNCTION ops.answer(text) TO %I', service);
+    RESET ROLE;
+END
+$$;
 
 CREATE TABLE ops.settings (
     id uuid PRIMARY KEY DEFAULT ops.uuid_v7(),

@@ -8,6 +8,7 @@ DROP TABLE ops.jobs;
 DROP TABLE ops.idempotency_keys;
 DROP TABLE ops.settings;
 
+DROP FUNCTION ops.answer(text);
 DROP FUNCTION ops.touch();
 DROP FUNCTION ops.actor(jsonb);
 DROP FUNCTION ops.uuid_v7();

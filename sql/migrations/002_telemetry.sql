@@ -612,18 +612,3 @@ GRANT SELECT ON telemetry.activity_logs TO authenticated_users;
 GRANT SELECT, INSERT, UPDATE, DELETE ON telemetry.notifications TO authenticated_users;
 
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA telemetry FROM PUBLIC;
-
--- Administrators' questions are asked in the name of the role that reads no secrets, so whoever serves must be able to take
--- it on.
-DO $$
-BEGIN
-    IF NOT pg_has_role(current_user, 'mainstay_readonly', 'MEMBER') THEN
-        EXECUTE 'GRANT mainstay_readonly TO CURRENT_USER';
-    END IF;
-EXCEPTION
-    WHEN insufficient_privilege THEN
-        RAISE insufficient_privilege USING
-            MESSAGE = format('the role mainstay_readonly is not granted to %s, who may not change that', current_user),
-            HINT = format('As an administrator: GRANT mainstay_readonly TO %I;', current_user);
-END
-$$;

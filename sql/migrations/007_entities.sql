@@ -203,3 +203,6 @@ END
 $$;
 COMMENT ON FUNCTION entities.purge(regclass, interval, integer) IS
 'Removes rows that have been deleted for so long, and that nobody refers to; answers how many';
+
+REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA entities FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION entities.current_business_ids() TO authenticated_users;

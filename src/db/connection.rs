@@ -24,13 +24,15 @@ pub struct Connection {
     pub(super) opened: Instant,
     pub(super) used: Instant,
     is_lost: bool,
+    /// Nobody is to use it after whoever has it now.
+    pub(super) is_spent: bool,
 }
 
 impl Connection {
     pub(super) fn new(client: Client, guard: Guard) -> Connection {
         let now = Instant::now();
         let prepared = Prepared::default();
-        Connection { client: Some(client), guard, prepared, opened: now, used: now, is_lost: false }
+        Connection { client: Some(client), guard, prepared, opened: now, used: now, is_lost: false, is_spent: false }
     }
 
     /// The client alone, for whoever waits as long as it takes.

@@ -92,6 +92,10 @@ impl ManageConnection for Manager {
             pooled.is_counted = true;
             return true;
         }
+        if pooled.connection.is_spent {
+            pooled.is_counted = true;
+            return true;
+        }
         let counter = if pooled.connection.opened.elapsed() >= pooled.lifetime {
             &self.shared.counters.max_lifetime_closed
         } else if self.shared.counters.idle.load(Ordering::Relaxed) >= u64::from(self.shared.options.max_idle) {

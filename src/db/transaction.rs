@@ -71,6 +71,16 @@ impl Statements for Transaction<'_> {
 }
 
 impl Transaction<'_> {
+    /// Has the connection closed when it is given back, whatever becomes of the transaction.
+    pub fn close_afterwards(&mut self) {
+        self.held.connection().is_spent = true;
+    }
+
+    /// Has the server look at a statement without running it.
+    pub fn parse(&mut self, name: &str, text: &str) -> Result<()> {
+        self.run(name, text, |_, _| Ok(()))
+    }
+
     fn run<T>(
         &mut self,
         name: &str,

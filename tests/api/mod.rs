@@ -39,7 +39,7 @@ fn encoded(text: &str) -> String {
 }
 
 /// Does the same so many times at once, each starting when all are there.
-fn at_once<T: Send>(count: usize, act: impl Fn(usize) -> T + Sync) -> Vec<T> {
+pub fn at_once<T: Send>(count: usize, act: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let barrier = Barrier::new(count);
     let (act, barrier) = (&act, &barrier);
     let start = |index| {
