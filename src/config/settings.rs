@@ -303,6 +303,23 @@ pub const SETTINGS: &[Group] = &[
         ],
     },
     Group {
+        title: "Services that are asked how they are",
+        settings: &[
+            setting(
+                "SERVICE_CHECK_ALLOW_PRIVATE",
+                Kind::Networks,
+                NONE,
+                "Networks of one's own whose services may be asked, as addresses and networks. Every USER says who is asked.",
+            ),
+            setting(
+                "SERVICE_CHECK_ALLOW_HTTP",
+                Kind::Boolean,
+                Value("false"),
+                "Whether services may be asked without encryption, too.",
+            ),
+        ],
+    },
+    Group {
         title: "What is kept",
         settings: &[
             setting(

@@ -32,7 +32,7 @@ pub struct Devx {
 
 impl Devx {
     pub fn new(config: &Config, keys: Arc<Keys>) -> Result<Arc<Devx>> {
-        let reach = Arc::new(Reach::configured(config)?);
+        let reach = Arc::new(Reach::configured(config, "SERVICE_CHECK")?);
         let authorities = config.text("WEBHOOK_ROOT_CERT").map(Path::new);
         let client = Client::new(reach.clone(), authorities, health::TIMEOUT, health::AT_ONCE)?;
         Ok(Arc::new(Devx { keys, reach, client }))

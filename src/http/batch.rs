@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
+use super::afterwards::Afterwards;
 use super::call::{Call, Many, Source};
 use super::endpoint::{Access, Endpoint, Output, Verb, post};
 use super::query::Query;
@@ -75,6 +76,7 @@ fn batch(call: &mut Call<'_, '_>) -> Result<Reply> {
         address: call.address,
         user_agent: call.user_agent().to_owned(),
         timing: call.timing,
+        afterwards: call.afterwards,
     };
     let find = |(index, operation)| parts.find(operation).map_err(|error| name(error, index, operation));
     // Before anything is done, and before the reply of an earlier batch is given again.
@@ -108,6 +110,7 @@ struct Parts<'a> {
     address: Option<std::net::IpAddr>,
     user_agent: String,
     timing: &'a super::Timing,
+    afterwards: &'a Afterwards,
 }
 
 impl Parts<'_> {
@@ -139,6 +142,7 @@ impl Parts<'_> {
             },
             outer: Some(transaction),
             timing: self.timing,
+            afterwards: self.afterwards,
             body_hash: [0; 32],
             arrival: Instant::now(),
             may_wait: false,

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use tiny_http::Request;
 use uuid::Uuid;
 
+use super::afterwards::Afterwards;
 use super::caller::{Caller, actor};
 use super::endpoint::{Endpoint, Verb};
 use super::idempotency::Key;
@@ -68,6 +69,7 @@ pub struct Call<'a, 't> {
     /// The transaction that this is a part of, in a batch.
     pub(super) outer: Option<&'a mut Transaction<'t>>,
     pub(super) timing: &'a Timing,
+    pub(super) afterwards: &'a Afterwards,
     /// What an `Idempotency-Key` stands for; made from the body when it is read.
     pub(super) body_hash: [u8; 32],
     /// When the request came, however often it has been handled since.
@@ -147,6 +149,11 @@ impl<'a> Call<'a, '_> {
         if self.may_wait && Instant::now() < until {
             self.wait = Some(Wait { bell: bell.clone(), seen, until });
         }
+    }
+
+    /// Has something done when the reply has been sent. Nobody is told if it fails, but the log.
+    pub fn afterwards(&self, work: impl FnOnce(&Service) -> Result<()> + Send + 'static) {
+        self.afterwards.set(Box::new(work));
     }
 
     /// The body, which must be JSON.

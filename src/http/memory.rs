@@ -14,8 +14,8 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::caller::{Caller, Credential};
+use super::credentials::Credentials;
 use super::reply::{Body, Reply};
-use super::service::Credentials;
 use super::shared::SharedBody;
 use crate::db::Heard;
 

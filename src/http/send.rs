@@ -16,7 +16,7 @@ pub(super) fn send(
     request: Request,
     reply: Reply,
     request_id: &RequestId,
-    timing: &Timing,
+    timing: Option<&Timing>,
     start: Instant,
 ) -> io::Result<usize> {
     let (kind, body, is_compressed) = encode(reply.body, request.header("Accept-Encoding"));
@@ -40,7 +40,9 @@ pub(super) fn send(
         add("Cache-Control", "no-store");
     }
     add("X-Request-Id", request_id.as_str());
-    add("Server-Timing", &server_timing(timing, start.elapsed()));
+    if let Some(timing) = timing {
+        add("Server-Timing", &server_timing(timing, start.elapsed()));
+    }
     let data_length = if kind.is_some() || reply.status >= 200 { Some(length) } else { None };
     let response = Response::new(reply.status.into(), headers, io::Cursor::new(body), data_length, None);
     // All of it is here already: whoever reads it may know how long it is.

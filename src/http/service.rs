@@ -6,13 +6,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
-use subtle::ConstantTimeEq;
 use tiny_http::{Method, Request, Server};
 
+use super::afterwards::Afterwards;
 use super::call::{Call, Source, Timing};
 use super::caller::Caller;
 use super::client::client;
 use super::cors::Cors;
+use super::credentials::{Credentials, credentials};
 use super::endpoint::{Access, Endpoint, Limit, Verb};
 use super::log::{Exchange, log_error};
 use super::memory::Memory;
@@ -28,24 +29,6 @@ use crate::config::Networks;
 use crate::db::Database;
 use crate::error::{Code, Error, Result};
 use crate::request_id::RequestId;
-
-/// What a client showed to be admitted.
-#[derive(Debug, Clone, Copy)]
-pub enum Credentials<'a> {
-    ApiKey(&'a str),
-    Token(&'a str),
-}
-
-impl Credentials<'_> {
-    /// Whether they are the same, without telling by the time it takes how much of them is.
-    pub(super) fn are(&self, other: &Credentials<'_>) -> bool {
-        match (self, other) {
-            (Credentials::ApiKey(one), Credentials::ApiKey(other))
-            | (Credentials::Token(one), Credentials::Token(other)) => one.as_bytes().ct_eq(other.as_bytes()).into(),
-            _ => false,
-        }
-    }
-}
 
 /// Finds out who shows these credentials.
 pub type Admission = Box<dyn Fn(Credentials<'_>) -> Result<Arc<Caller>> + Send + Sync>;
@@ -91,6 +74,7 @@ pub(super) struct Visit {
     pub(super) request: Request,
     pub(super) exchange: Exchange,
     timing: Timing,
+    afterwards: Afterwards,
     start: Instant,
     /// Whether it may be put aside until something has happened.
     may_wait: bool,
@@ -153,7 +137,15 @@ impl Service {
         if self.observer.is_some() {
             exchange.user_agent = user_agent(&request).to_owned();
         }
-        Visit { request, exchange, timing: Timing::default(), start: Instant::now(), may_wait: true, has_waited: false }
+        Visit {
+            request,
+            exchange,
+            timing: Timing::default(),
+            afterwards: Afterwards::default(),
+            start: Instant::now(),
+            may_wait: true,
+            has_waited: false,
+        }
     }
 
     /// Goes on with requests that have waited at a bell, until it is closed and nobody waits any more.
@@ -202,15 +194,23 @@ impl Service {
 
     /// Sends what became of a request.
     fn finish(&self, visit: Visit, result: Result<Reply>) {
-        let Visit { request, mut exchange, timing, start, .. } = visit;
+        let Visit { request, mut exchange, timing, afterwards, start, .. } = visit;
         let reply = result.unwrap_or_else(|error| {
             log_error(&error, &exchange);
             Reply::problem(&error, &exchange.request_id)
         });
         let reply = self.cors.allow(&request, reply);
         exchange.status = reply.status;
-        let sent = send(request, reply, &exchange.request_id, &timing, start);
+        // Where somebody is who they say, the time may be told. Strangers would learn from it who has an account.
+        let timing = exchange.caller.as_ref().map(|_| &timing);
+        let (request_id, endpoint) = (exchange.request_id, exchange.endpoint);
+        let sent = send(request, reply, &request_id, timing, start);
         self.conclude(exchange, sent, start);
+        if let Some(work) = afterwards.take()
+            && let Err(error) = caught(|| work(self))
+        {
+            log::error!("request {request_id}: {endpoint}, after the reply: {error}");
+        }
     }
 
     /// Counts and writes down what became of a request.
@@ -284,7 +284,7 @@ impl Service {
         values: PathValues<'a>,
         query: &'a str,
     ) -> Result<Call<'a, 'a>> {
-        let Visit { request, exchange, timing, start: arrival, may_wait, has_waited } = visit;
+        let Visit { request, exchange, timing, afterwards, start: arrival, may_wait, has_waited } = visit;
         let address = exchange.address;
         let start = Instant::now();
         let caller = self.admit(request, endpoint, address)?;
@@ -311,6 +311,7 @@ impl Service {
             source: Source::Request(request),
             outer: None,
             timing,
+            afterwards,
             body_hash: [0; 32],
             arrival: *arrival,
             may_wait: *may_wait,
@@ -361,21 +362,6 @@ pub(super) fn permit(endpoint: &Endpoint, caller: Option<&Caller>) -> Result<()>
     }
     let message = format!("{} needs the permission {}", endpoint.label, permission.name);
     Err(Error::new(Code::InsufficientPermissions, message))
-}
-
-/// The API key or token of a request.
-pub(super) fn credentials(request: &Request) -> Result<Option<Credentials<'_>>> {
-    if let Some(key) = request.header("X-API-Key") {
-        return Ok(Some(Credentials::ApiKey(key.trim())));
-    }
-    let Some(header) = request.header("Authorization") else { return Ok(None) };
-    match header.trim().split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("Bearer") => {
-            let token = token.trim();
-            Ok(Some(if token.starts_with("ctm_") { Credentials::ApiKey(token) } else { Credentials::Token(token) }))
-        }
-        _ => Err(Error::new(Code::InvalidToken, "Authorization must be Bearer and a token or an API key")),
-    }
 }
 
 /// Headers are ASCII, and may be cut anywhere.

@@ -12,9 +12,10 @@ use tiny_http::{Request, Server};
 use uuid::Uuid;
 
 use super::call::Call;
+use super::credentials::{Credentials, credentials};
 use super::endpoint::{Endpoint, Verb};
 use super::reply::Reply;
-use super::service::{Credentials, Service, Visit, caught, credentials, is_away};
+use super::service::{Service, Visit, caught, is_away};
 use crate::error::{Error, Result};
 
 /// Requests that are answered by one statement. If it takes long, it is no more than these that wait for it.

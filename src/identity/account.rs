@@ -7,9 +7,9 @@ use uuid::Uuid;
 
 use super::api_keys::PERMISSIONS_MAX;
 use super::login::word;
-use super::users::new_password;
+use super::users::{ends_keys, key_choice, new_password};
 use super::{Identity, password, token, users};
-use crate::db::{Statements, Which};
+use crate::db::{Purpose, Session, Statements, Which};
 use crate::error::{Code, Error, Result};
 use crate::fields::{Field, Form, Mode, list, text, uuid};
 use crate::http::{Access, Call, Credential, Endpoint, Limit, Many, Output, Reply, get, post};
@@ -24,7 +24,7 @@ const VERIFY: &str = "VERIFY_EMAIL";
 const RESET: &str = "RESET_PASSWORD";
 
 pub(super) fn endpoints(identity: &Arc<Identity>) -> Vec<Endpoint> {
-    let on = |act: fn(&Identity, &mut Call<'_, '_>) -> Result<Reply>| {
+    let on = |act: fn(&Arc<Identity>, &mut Call<'_, '_>) -> Result<Reply>| {
         let identity = identity.clone();
         move |call: &mut Call<'_, '_>| act(&identity, call)
     };
@@ -32,7 +32,7 @@ pub(super) fn endpoints(identity: &Arc<Identity>) -> Vec<Endpoint> {
     let token = || text("token").required().max(255).help("What came by mail.");
     let registration =
         vec![email(), new_password("password"), text("name").default("").help("What people call the user.")];
-    let change = vec![text("current_password").required().max(1024), new_password("new_password")];
+    let change = vec![text("current_password").required().max(1024), new_password("new_password"), key_choice()];
     let public = |path, summary, act, fields| {
         post(path, Access::Public, on(act))
             .summary(summary)
@@ -64,7 +64,7 @@ pub(super) fn endpoints(identity: &Arc<Identity>) -> Vec<Endpoint> {
             "/api/auth/reset",
             "Set a new password with what came by mail",
             reset,
-            vec![token(), new_password("password")],
+            vec![token(), new_password("password"), key_choice()],
         )
         .answers(204, Output::Nothing)
         .named("PasswordReset", ""),
@@ -104,14 +104,11 @@ impl Identity {
     }
 
     /// Sends somebody a token that proves that they read mail there.
-    fn send_token(&self, call: &mut Call<'_, '_>, user: Uuid, email: &str, kind: &str) -> Result<()> {
+    fn send_token(&self, session: &mut Session, actor: &str, user: Uuid, email: &str, kind: &str) -> Result<()> {
         let new = token::generate()?;
         let seconds = if kind == VERIFY { VERIFY_SECONDS } else { RESET_SECONDS };
-        let actor = call.actor();
-        call.session()?.one(
-            &sql!("identity/user_tokens/insert"),
-            &[&Json(&actor), &user, &kind, &new.hash.as_slice(), &seconds],
-        )?;
+        session
+            .one(&sql!("identity/user_tokens/insert"), &[&Json(actor), &user, &kind, &new.hash.as_slice(), &seconds])?;
         match kind {
             VERIFY => self.mail.verify_email(email, &new.token),
             _ => self.mail.reset_password(email, &new.token),
@@ -121,7 +118,7 @@ impl Identity {
 }
 
 /// Whether an address is taken is told to nobody but its reader.
-fn register(identity: &Identity, call: &mut Call<'_, '_>) -> Result<Reply> {
+fn register(identity: &Arc<Identity>, call: &mut Call<'_, '_>) -> Result<Reply> {
     if !identity.is_registration_open {
         let message = "registration is closed here; an administrator makes accounts (AUTH_REGISTRATION=open opens it)";
         return Err(Error::new(Code::InsufficientPermissions, message));
@@ -137,7 +134,7 @@ fn register(identity: &Identity, call: &mut Call<'_, '_>) -> Result<Reply> {
     let (body, actor) = (Value::Object(input).to_string(), call.actor());
     let inserted = call.session()?.one(&sql!("identity/users/insert"), &[&Json(&actor), &Json(&body)]);
     match inserted {
-        Ok(row) => identity.send_token(call, row.get("id"), &email, VERIFY)?,
+        Ok(row) => identity.send_token(&mut call.session()?, &actor, row.get("id"), &email, VERIFY)?,
         Err(error) if error.code == Code::Conflict => identity.mail.already_registered(&email),
         Err(error) => return Err(explain(error, "identity.users", users::RULES)),
     }
@@ -161,7 +158,7 @@ fn me(call: &mut Call<'_, '_>) -> Result<Reply> {
     Ok(Reply::value(200, &body))
 }
 
-fn change_password(identity: &Identity, call: &mut Call<'_, '_>) -> Result<Reply> {
+fn change_password(identity: &Arc<Identity>, call: &mut Call<'_, '_>) -> Result<Reply> {
     let input = call.input()?;
     let caller = call.caller()?.clone();
     let Some(session) = caller.session_id() else {
@@ -173,40 +170,47 @@ fn change_password(identity: &Identity, call: &mut Call<'_, '_>) -> Result<Reply
         return Err(Error::new(Code::InvalidCredentials, "the current password is wrong"));
     }
     let hash = identity.new_password(&input, "new_password")?;
-    let actor = call.actor();
-    call.session()?
-        .maybe(&sql!("identity/users/set_password"), &[&Json(&actor), &caller.user_id, &hash, &Some(session)])?;
+    let (actor, ends_keys) = (call.actor(), ends_keys(&input));
+    call.session()?.maybe(
+        &sql!("identity/users/set_password"),
+        &[&Json(&actor), &caller.user_id, &hash, &Some(session), &ends_keys],
+    )?;
     Ok(Reply::empty(204))
 }
 
-/// Answers the same for an address that nobody has.
-fn forgot(identity: &Identity, call: &mut Call<'_, '_>) -> Result<Reply> {
+/// Answers before it looks whether somebody has the address, so that neither the reply nor its time tells.
+fn forgot(identity: &Arc<Identity>, call: &mut Call<'_, '_>) -> Result<Reply> {
     let input = call.input()?;
     let email = word(&input, "email").to_owned();
     call.service.limits().charge(Limit::Login, crate::http::Who::Account(email.to_lowercase()))?;
-    let user = call.read(|statements| statements.maybe(&sql!("identity/users/login"), &[&email]))?;
-    if let Some(user) = user {
-        identity.send_token(call, user.get("id"), &email, RESET)?;
-    }
+    let (identity, actor) = (identity.clone(), call.actor());
+    let purpose = Purpose { what: call.endpoint.label, request: Some(call.request_id) };
+    call.afterwards(move |service| {
+        let mut session = service.database().session(Which::Priority, purpose)?;
+        match session.maybe(&sql!("identity/users/login"), &[&email])? {
+            Some(user) => identity.send_token(&mut session, &actor, user.get("id"), &email, RESET),
+            None => Ok(()),
+        }
+    });
     Ok(Reply::value(202, &json!({ "message": "if somebody has this address, a mail is on its way" })))
 }
 
-fn reset(identity: &Identity, call: &mut Call<'_, '_>) -> Result<Reply> {
+fn reset(identity: &Arc<Identity>, call: &mut Call<'_, '_>) -> Result<Reply> {
     let input = call.input()?;
     let token = token::hash(word(&input, "token"));
     let hash = identity.new_password(&input, "password")?;
-    let actor = call.actor();
+    let (actor, ends_keys) = (call.actor(), ends_keys(&input));
     call.write(Many::Yes, |statements| {
         let user = use_token(statements, &actor, &token, RESET)?;
         let none: Option<Uuid> = None;
-        statements.maybe(&sql!("identity/users/set_password"), &[&Json(&actor), &user, &hash, &none])?;
+        statements.maybe(&sql!("identity/users/set_password"), &[&Json(&actor), &user, &hash, &none, &ends_keys])?;
         // Whoever gets the mail has proved to read it.
         statements.all(&sql!("identity/users/verify_email"), &[&Json(&actor), &user])?;
         Ok(Reply::empty(204))
     })
 }
 
-fn verify_email(_: &Identity, call: &mut Call<'_, '_>) -> Result<Reply> {
+fn verify_email(_: &Arc<Identity>, call: &mut Call<'_, '_>) -> Result<Reply> {
     let input = call.input()?;
     let token = token::hash(word(&input, "token"));
     let actor = call.actor();

@@ -7,8 +7,9 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::Identity;
+use super::strangers::{FAILURES_MAX, LOCK_TIME};
 use super::token::{self, ACCESS_TIME};
-use crate::db::{Statements, Which};
+use crate::db::{Purpose, Statements, Which};
 use crate::error::{Code, Error, Result};
 use crate::fields::{Field, Mode, choice, integer, text, timestamp, uuid};
 use crate::http::{Access, Call, Endpoint, Limit, Output, Reply, Role, Who, post};
@@ -33,7 +34,7 @@ fn tokens() -> Output {
 }
 
 pub(super) fn endpoints(identity: &Arc<Identity>) -> Vec<Endpoint> {
-    let on = |act: fn(&Identity, &mut Call<'_, '_>) -> Result<Reply>| {
+    let on = |act: fn(&Arc<Identity>, &mut Call<'_, '_>) -> Result<Reply>| {
         let identity = identity.clone();
         move |call: &mut Call<'_, '_>| act(&identity, call)
     };
@@ -64,9 +65,10 @@ pub(super) fn endpoints(identity: &Arc<Identity>) -> Vec<Endpoint> {
             .pool(Which::Priority)
             .answers(204, Output::Nothing)
             .fails(&[Code::InsufficientPermissions]),
-        post("/api/auth/logout-all", Access::SignedIn, logout_all)
+        post("/api/auth/logout-all", Access::Permission(super::sessions::WRITE), logout_all)
             .summary("End all sessions of the caller")
             .pool(Which::Priority)
+            .guarded(true)
             .answers(204, Output::Nothing),
     ]
 }
@@ -76,34 +78,34 @@ pub(super) fn word<'a>(input: &'a Map<String, Value>, name: &str) -> &'a str {
     input.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn login(identity: &Identity, call: &mut Call<'_, '_>) -> Result<Reply> {
+fn login(identity: &Arc<Identity>, call: &mut Call<'_, '_>) -> Result<Reply> {
     let input = call.input()?;
     let (email, password) = (word(&input, "email"), word(&input, "password"));
     call.service.limits().charge(Limit::Login, Who::Account(email.to_lowercase()))?;
+    identity.counting.wait(email);
     // The connection goes back before the password is hashed, and so before most of the time has passed.
     let user = call.read(|statements| statements.maybe(&sql!("identity/users/login"), &[&email]))?;
     let hash: Option<String> = user.as_ref().and_then(|user| user.get("password_hash"));
     let hash = hash.as_deref();
     let is_right = identity.passwords.verify(password, hash)?;
     let wrong = || Error::new(Code::InvalidCredentials, "the e-mail address or the password is wrong");
-    let Some(user) = user else {
-        return Err(identity.strangers.fail(email).map_or_else(wrong, account_locked));
-    };
-    let id: Uuid = user.get("id");
-    let locked: Option<SystemTime> = user.get("locked_until");
-    let actor = call.actor();
-    if let Some(left) = locked.and_then(|until| until.duration_since(SystemTime::now()).ok()) {
+    let locked: Option<SystemTime> = user.as_ref().and_then(|user| user.get("locked_until"));
+    let locked_for = locked.and_then(|until| until.duration_since(SystemTime::now()).ok());
+    if let Some(left) = locked_for {
         return Err(account_locked(left));
     }
     if !is_right {
-        let row =
-            call.read(|statements| statements.maybe(&sql!("identity/users/login_failed"), &[&Json(&actor), &id]))?;
-        let until: Option<SystemTime> = row.and_then(|row| row.get("locked_until"));
-        return Err(match until.and_then(|until| until.duration_since(SystemTime::now()).ok()) {
-            Some(left) => account_locked(left),
-            None => wrong(),
-        });
+        count_failure(identity, call, email, user.as_ref().map(|user| user.get("id")));
     }
+    let Some(user) = user else {
+        return Err(identity.strangers.fail(email).map_or_else(wrong, account_locked));
+    };
+    if !is_right {
+        // A lock that is over is forgotten with the failures that brought it.
+        let failures = if locked.is_some() { 0 } else { user.get::<_, i32>("failed_logins") };
+        return Err(if failures + 1 >= FAILURES_MAX as i32 { account_locked(LOCK_TIME) } else { wrong() });
+    }
+    let (id, actor): (Uuid, String) = (user.get("id"), call.actor());
     if user.get::<_, &str>("status") != "ACTIVE" {
         // Only whoever knows the password learns this.
         let message = match user.get("status") {
@@ -130,13 +132,25 @@ fn login(identity: &Identity, call: &mut Call<'_, '_>) -> Result<Reply> {
     answer(identity, id, user.get("role"), row.get("id"), row.get("expires_at"), &new.token)
 }
 
+/// Counts a wrong password when the reply has been sent, so that its time does not tell whether there is somebody to count
+/// it for.
+fn count_failure(identity: &Arc<Identity>, call: &Call<'_, '_>, email: &str, user: Option<Uuid>) {
+    let (counted, actor) = (identity.counting.begin(email), call.actor());
+    let purpose = Purpose { what: call.endpoint.label, request: Some(call.request_id) };
+    call.afterwards(move |service| {
+        let _counted = counted;
+        let mut session = service.database().session(Which::Priority, purpose)?;
+        session.exec(&sql!("identity/users/login_failed"), &[&Json(&actor), &user.unwrap_or_default()]).map(drop)
+    });
+}
+
 fn account_locked(left: Duration) -> Error {
     let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
     let message = format!("too many wrong passwords; the account is locked for another {seconds} s");
     Error::new(Code::AccountLocked, message).retry_after(Duration::from_secs(seconds))
 }
 
-fn refresh_tokens(identity: &Identity, call: &mut Call<'_, '_>) -> Result<Reply> {
+fn refresh_tokens(identity: &Arc<Identity>, call: &mut Call<'_, '_>) -> Result<Reply> {
     let input = call.input()?;
     let brought = word(&input, "refresh_token");
     let (old, family) = (token::hash(brought), token::family(brought));

@@ -1,7 +1,8 @@
 //! Mail to users, handed to a command that sends it, such as `sendmail -t`. One at a time, and none for ever.
 
-use std::fs;
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, SyncSender, TrySendError};
@@ -84,10 +85,17 @@ impl Mail {
 /// Puts a mail where developers find it: without MAIL_COMMAND it goes nowhere else.
 fn keep(outbox: &Path, mail: &str) {
     let path = outbox.join(format!("{}.eml", uuid::Uuid::now_v7()));
-    match fs::create_dir_all(outbox).and_then(|()| fs::write(&path, mail)) {
+    match put(outbox, &path, mail) {
         Ok(()) => log::info!("MAIL_COMMAND is not set; a mail is in {}", path.display()),
         Err(error) => log::error!("MAIL_COMMAND is not set, and a mail cannot be kept in {}: {error}", path.display()),
     }
+}
+
+/// For nobody else's eyes: there are tokens in it.
+fn put(outbox: &Path, path: &Path, mail: &str) -> std::io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(outbox)?;
+    fs::set_permissions(outbox, Permissions::from_mode(0o700))?;
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(mail.as_bytes())
 }
 
 fn send(command: &str, mail: &str) {

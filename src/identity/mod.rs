@@ -11,6 +11,7 @@ mod mail;
 mod sessions;
 mod callers;
 mod strangers;
+mod counting;
 mod users;
 mod teams;
 mod api_keys;
@@ -29,6 +30,7 @@ use crate::error::Result;
 use crate::http::{Admission, Endpoint};
 use crate::jobs::Job;
 use callers::Callers;
+use counting::Counting;
 use mail::Mail;
 use password::Passwords;
 use strangers::Strangers;
@@ -43,6 +45,7 @@ pub struct Identity {
     tokens: Tokens,
     passwords: Passwords,
     strangers: Strangers,
+    counting: Arc<Counting>,
     mail: Mail,
     is_registration_open: bool,
 }
@@ -63,6 +66,7 @@ impl Identity {
             tokens: Tokens::new(&secret, config.text("JWT_SECRET_PREVIOUS")),
             passwords: Passwords::new(config.integer("BCRYPT_ROUNDS"), cores),
             strangers: Strangers::default(),
+            counting: Arc::default(),
             mail,
             is_registration_open: config.text("AUTH_REGISTRATION").map_or(is_development, |text| text == "open"),
         }))

@@ -8,9 +8,10 @@ use crate::sql::Query;
 
 pub(super) const ADMIT: Query = sql!("identity/sessions/admit");
 
+pub(super) const WRITE: Permission = Permission::new("write:sessions", Role::Viewer);
+
 pub(super) fn endpoints() -> Vec<Endpoint> {
     let read = Permission::new("read:sessions", Role::Viewer);
-    let write = Permission::new("write:sessions", Role::Viewer);
     let sessions = Resource {
         fields: vec![
             uuid("user_id").read_only().never_null().help("Whose it is."),
@@ -24,7 +25,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         sorts: &["last_seen_at", "expires_at"],
         delete: Some(sql!("identity/sessions/delete")),
         is_guarded: true,
-        ..Resource::new("identity.sessions", "sessions", "session", sql!("identity/sessions/select"), read, write)
+        ..Resource::new("identity.sessions", "sessions", "session", sql!("identity/sessions/select"), read, WRITE)
     };
     sessions.endpoints()
 }

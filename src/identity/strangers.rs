@@ -8,8 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// As `identity/users/login_failed.sql` has it for accounts.
-const FAILURES_MAX: u32 = 5;
-const LOCK_TIME: Duration = Duration::from_secs(15 * 60);
+pub(super) const FAILURES_MAX: u32 = 5;
+pub(super) const LOCK_TIME: Duration = Duration::from_secs(15 * 60);
 
 /// Addresses that are remembered.
 const ADDRESSES_MAX: usize = 10_000;

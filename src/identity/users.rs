@@ -82,6 +82,17 @@ pub(super) fn new_password(name: &'static str) -> Field {
     text(name).required().min(8).max(71).form(Form::PASSWORD).help(help)
 }
 
+/// What becomes of API keys with a new password.
+pub(super) fn key_choice() -> Field {
+    boolean("revoke_api_keys")
+        .default(false)
+        .help("Whether all API keys of the user end, too. If not, a notification names them.")
+}
+
+pub(super) fn ends_keys(input: &Map<String, Value>) -> bool {
+    input.get("revoke_api_keys") == Some(&Value::Bool(true))
+}
+
 /// All that replies show of a user.
 pub(super) fn all_fields() -> Vec<Field> {
     crate::resource::with_common(fields())
@@ -149,7 +160,7 @@ pub(super) fn endpoints(identity: &Arc<Identity>) -> Vec<Endpoint> {
     endpoints.push(
         post("/api/users/{id}/password", admin, move |call| set_password_of(&set_password, call))
             .summary("Give a user another password, and end all sessions")
-            .input(vec![new_password("password")], Mode::Create)
+            .input(vec![new_password("password"), key_choice()], Mode::Create)
             .answers(204, Output::Nothing)
             .named("NewPassword", "")
             .writes(),
@@ -209,10 +220,10 @@ fn set_password_of(identity: &Identity, call: &mut Call<'_, '_>) -> Result<Reply
     let id = call.id()?;
     let input = call.input()?;
     let hash = identity.new_password(&input, "password")?;
-    let actor = call.actor();
+    let (actor, ends_keys) = (call.actor(), ends_keys(&input));
     call.write(Many::No, |statements| {
         let none: Option<uuid::Uuid> = None;
-        match statements.maybe(&sql!("identity/users/set_password"), &[&Json(&actor), &id, &hash, &none])? {
+        match statements.maybe(&sql!("identity/users/set_password"), &[&Json(&actor), &id, &hash, &none, &ends_keys])? {
             None => Err(Error::new(Code::NotFound, format!("there is no user with the id {id}"))),
             Some(_) => Ok(Reply::empty(204)),
         }

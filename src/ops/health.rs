@@ -20,7 +20,11 @@ const ASKING_MAX: Duration = Duration::from_secs(60);
 /// How far the server has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
-    Waiting(String),
+    Waiting {
+        reason: String,
+        /// Whether it names nothing that only some may know: where the database is, and who logs in there.
+        is_harmless: bool,
+    },
     Migrating,
     Ready,
     Stopping,
@@ -30,6 +34,8 @@ pub enum Progress {
 pub struct Health {
     database: Database,
     asks_database: bool,
+    /// Whether everybody may know what is wrong, and where.
+    tells_all: bool,
     start: Instant,
     progress: Mutex<Progress>,
     stopped: Condvar,
@@ -82,12 +88,13 @@ pub(super) fn endpoints(health: &Arc<Health>, metrics: Access) -> Vec<Endpoint> 
 }
 
 impl Health {
-    pub fn new(database: Database, asks_database: bool) -> Health {
+    pub fn new(database: Database, asks_database: bool, tells_all: bool) -> Health {
         Health {
             database,
             asks_database,
+            tells_all,
             start: Instant::now(),
-            progress: Mutex::new(Progress::Waiting("starting".to_owned())),
+            progress: Mutex::new(Progress::Waiting { reason: "starting".to_owned(), is_harmless: true }),
             stopped: Condvar::new(),
             check: Mutex::default(),
             pending_migrations: AtomicU32::new(0),
@@ -150,16 +157,20 @@ impl Health {
 
     fn ready(&self) -> (u16, Value) {
         let progress = lock(&self.progress).clone();
-        let reason = match progress {
-            Progress::Ready => self.check().err(),
-            Progress::Waiting(reason) => Some(reason),
-            Progress::Migrating => Some("migrating".to_owned()),
-            Progress::Stopping => Some("stopping".to_owned()),
+        let (reason, is_harmless) = match progress {
+            Progress::Ready => match self.check() {
+                Ok(()) => return (200, json!({ "status": "ready" })),
+                Err(reason) => (reason, false),
+            },
+            Progress::Waiting { reason, is_harmless } => (reason, is_harmless),
+            Progress::Migrating => ("migrating".to_owned(), true),
+            Progress::Stopping => ("stopping".to_owned(), true),
         };
-        match reason {
-            None => (200, json!({ "status": "ready" })),
-            Some(reason) => (503, json!({ "status": "not ready", "reason": reason })),
-        }
+        let reason = match self.tells_all || is_harmless {
+            true => reason,
+            false => "the log and /health/database say why".to_owned(),
+        };
+        (503, json!({ "status": "not ready", "reason": reason }))
     }
 
     fn health(&self) -> (u16, Value) {

@@ -132,17 +132,17 @@ impl Resolver for Guard {
         for address in found.iter().filter(|address| self.reach.has(address.ip())) {
             kept.push(*address);
         }
-        if kept.is_empty() { Err(ureq::Error::Other(Box::new(Forbidden))) } else { Ok(kept) }
+        if kept.is_empty() { Err(ureq::Error::Other(Box::new(Forbidden(self.reach.settings())))) } else { Ok(kept) }
     }
 }
 
 /// All addresses of a name are inside. Which they are is not told: that would be a map of the inside.
 #[derive(Debug)]
-struct Forbidden;
+struct Forbidden(&'static str);
 
 impl fmt::Display for Forbidden {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("the host has no public address; WEBHOOK_ALLOW_PRIVATE names networks that may be called")
+        write!(formatter, "the host has no public address; {}_ALLOW_PRIVATE names networks that may be called", self.0)
     }
 }
 

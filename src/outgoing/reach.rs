@@ -35,17 +35,20 @@ pub struct Reach {
     carriers: Networks,
     allowed: Networks,
     allows_http: bool,
+    /// What the settings that say so begin with: `WEBHOOK` of `WEBHOOK_ALLOW_PRIVATE` and `WEBHOOK_ALLOW_HTTP`.
+    settings: &'static str,
 }
 
 impl Reach {
-    /// As the configuration says.
-    pub fn configured(config: &Config) -> Result<Reach> {
-        let allowed = config.text("WEBHOOK_ALLOW_PRIVATE").unwrap_or_default();
-        Reach::new(allowed, config.boolean("WEBHOOK_ALLOW_HTTP") == Some(true)).map_err(Error::internal)
+    /// As the settings that begin so say.
+    pub fn configured(config: &Config, settings: &'static str) -> Result<Reach> {
+        let allowed = config.text(&format!("{settings}_ALLOW_PRIVATE")).unwrap_or_default();
+        let allows_http = config.boolean(&format!("{settings}_ALLOW_HTTP")) == Some(true);
+        Reach::new(allowed, allows_http, settings).map_err(Error::internal)
     }
 
     /// With these networks of one's own.
-    pub fn new(allowed: &str, allows_http: bool) -> Result<Reach, String> {
+    pub fn new(allowed: &str, allows_http: bool, settings: &'static str) -> Result<Reach, String> {
         Ok(Reach {
             internal_v4: Networks::parse(INTERNAL_V4)?,
             global_v6: Networks::parse(GLOBAL_V6)?,
@@ -53,6 +56,7 @@ impl Reach {
             carriers: Networks::parse(CARRIERS)?,
             allowed: Networks::parse(allowed)?,
             allows_http,
+            settings,
         })
     }
 
@@ -87,7 +91,9 @@ impl Reach {
         match uri.scheme_str() {
             Some("https") => {}
             Some("http") if self.allows_http => {}
-            Some("http") => return Err("must begin with https://; WEBHOOK_ALLOW_HTTP=true allows http, too".to_owned()),
+            Some("http") => {
+                return Err(format!("must begin with https://; {}_ALLOW_HTTP=true allows http, too", self.settings));
+            }
             _ => return Err(whole()),
         }
         if url.contains('#') {
@@ -105,12 +111,17 @@ impl Reach {
         self.check_host(authority.host())
     }
 
+    pub(super) fn settings(&self) -> &'static str {
+        self.settings
+    }
+
     fn check_host(&self, host: &str) -> Result<(), String> {
         let name = host.trim_end_matches('.').to_ascii_lowercase();
         let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(&name);
         let inside = || {
+            let settings = self.settings;
             format!(
-                "must not lead to {host}, which is not public; WEBHOOK_ALLOW_PRIVATE names networks that may be called"
+                "must not lead to {host}, which is not public; {settings}_ALLOW_PRIVATE names networks that may be called"
             )
         };
         if let Ok(address) = bare.parse::<IpAddr>() {

@@ -1,5 +1,6 @@
 //! What has to be done before the server is ready: the database reached, and brought to the version of this program.
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use postgres::Client;
@@ -30,7 +31,8 @@ pub(super) fn prepare(config: &Config, database: &Database, migrations: &Migrati
             Err(error) => error,
         };
         let message = error.to_string();
-        health.set(Progress::Waiting(message.clone()));
+        // What others have said, as PostgreSQL, names what is inside.
+        health.set(Progress::Waiting { reason: message.clone(), is_harmless: error.source().is_none() });
         if message != last {
             log::error!("not ready: {message}");
             last = message;

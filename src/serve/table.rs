@@ -33,8 +33,8 @@ pub struct Domains {
 
 impl Domains {
     pub fn new(config: &Config, database: &Database, entities: Entities) -> Result<Domains> {
-        let health = Health::new(database.clone(), config.boolean("DB_HEALTH_CHECK_ENABLED") != Some(false));
-        let health = Arc::new(health);
+        let asks_database = config.boolean("DB_HEALTH_CHECK_ENABLED") != Some(false);
+        let health = Arc::new(Health::new(database.clone(), asks_database, is_open(config)));
         let keys = Arc::new(Keys::configured(config)?);
         let devx = Devx::new(config, keys.clone())?;
         Ok(Domains {
@@ -62,7 +62,7 @@ pub fn endpoints(
     recorder: Option<&Arc<Recorder>>,
     deliverer: Option<&Arc<Deliverer>>,
 ) -> Vec<Endpoint> {
-    let is_open = !config.is_production() || config.boolean("METRICS_PUBLIC") == Some(true);
+    let is_open = is_open(config);
     let mut counts = Counts { jobs: domains.jobs.clone(), recorder: recorder.cloned(), others: Vec::new() };
     if let Some(deliverer) = deliverer.cloned() {
         counts.others.push(Box::new(move |text| deliverer.write(text)));
@@ -97,6 +97,11 @@ pub fn described(config: &Config) -> Result<Vec<Endpoint>> {
         .map_err(|problems| Error::internal(problems.to_string()))?;
     let database = Database::open(&idle, &Address::unix(Path::new("/"), "nobody", "none"))?;
     Ok(endpoints(config, &Domains::new(&idle, &database, Entities::configured(config)?)?, None, None))
+}
+
+/// Whether everybody may see what is inside.
+fn is_open(config: &Config) -> bool {
+    !config.is_production() || config.boolean("METRICS_PUBLIC") == Some(true)
 }
 
 /// All jobs.

@@ -1,6 +1,7 @@
 //! Accounts: registration, addresses that are proved, passwords that are changed and forgotten, statistics.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -220,4 +221,37 @@ fn statistics_count_users_for_administrators_alone() {
     assert_eq!((&statistics["total"], &statistics["active_sessions"]), (&json!(4), &json!(1)));
     assert_eq!((&statistics["active_api_keys"], &statistics["logged_in_in_24_hours"]), (&json!(3), &json!(1)));
     app.user().client.get("/api/users/statistics").refuse(403, "INSUFFICIENT_PERMISSIONS");
+}
+
+#[test]
+fn a_new_password_names_the_keys_that_go_on_working_or_ends_them() {
+    let app = App::start();
+    let somebody = app.logged_in("USER");
+    let made = somebody.client.post("/api/api-keys", &json!({ "name": "stolen?" })).expect(201).json();
+    let key = app.nobody().with("X-API-Key", &text(&made["key"]));
+    let body = json!({ "current_password": "right password", "new_password": "another password" });
+    somebody.client.post("/api/auth/password", &body).expect(204);
+    key.get("/api/auth/me").expect(200);
+    let told = somebody.client.get("/api/notifications").expect(200).json()["data"].clone();
+    assert_eq!(
+        (&told[0]["type"], &told[0]["data"]),
+        (&json!("users.password_changed"), &json!({ "api_keys": [made["id"]] }))
+    );
+    assert!(text(&told[0]["body"]).contains(&format!("stolen? ({}", text(&made["prefix"]))), "{told}");
+    let body =
+        json!({ "current_password": "another password", "new_password": "third password", "revoke_api_keys": true });
+    somebody.client.post("/api/auth/password", &body).expect(204);
+    wait_for("the key has ended", Duration::from_secs(5), || (key.get("/api/auth/me").status == 401).then_some(()));
+    assert_eq!(somebody.client.get("/api/notifications").expect(200).json()["data"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn mails_that_were_not_sent_are_for_nobody_else_s_eyes() {
+    let app = App::start();
+    let somebody = app.logged_in("USER");
+    app.nobody().post("/api/auth/forgot", &json!({ "email": somebody.email })).expect(202);
+    let outbox = app.data().join("mail");
+    let mail = wait_for("a mail", PATIENCE, || fs::read_dir(&outbox).ok()?.next()?.ok());
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&outbox), mode(&mail.path())), (0o700, 0o600));
 }

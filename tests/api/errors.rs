@@ -22,7 +22,7 @@ fn refusals() -> Vec<Answer> {
     let login = json!({ "email": "nobody@example.org", "password": "wrong password" });
     let mut refusals = vec![
         user.get("/api/teams?limit=0"),
-        admin.post("/api/database/query", &json!({ "sql": "nonsense" })),
+        admin.post("/api/database/query", &json!({ "sql": "SELECT nonsense" })),
         nobody.get("/api/teams"),
         nobody.with("X-API-Key", "ctm_x").get("/api/teams"),
         nobody.with("Authorization", "Bearer x").get("/api/teams"),

@@ -1,5 +1,6 @@
 //! Coming and going: login, refresh, logout, and what happens to those who guess.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -273,4 +274,54 @@ fn who_makes_up_a_line_of_x_forwarded_for_is_limited_by_the_one_that_the_proxy_a
         app.nobody().with("X-Forwarded-For", &lines).post("/api/auth/login", &body).status
     };
     assert_eq!((0..8).map(login).collect::<Vec<u16>>()[5..], [401, 429, 429]);
+}
+
+#[test]
+fn neither_the_time_nor_a_header_tells_who_has_an_account() {
+    let app = App::start();
+    let somebody = app.logged_in("USER");
+    let copies = "INSERT INTO identity.users (email, status, password_hash)
+        SELECT 'known' || index || '@example.org', 'ACTIVE', password_hash
+        FROM identity.users, generate_series(1, 61) AS index
+        WHERE email = $1";
+    app.database.client().execute(copies, &[&somebody.email]).unwrap();
+    for path in ["/api/auth/forgot", "/api/auth/login"] {
+        let time = |email: String| {
+            let body = match path {
+                "/api/auth/forgot" => json!({ "email": email }),
+                _ => json!({ "email": email, "password": "wrong password" }),
+            };
+            let start = Instant::now();
+            let answer = app.nobody().post(path, &body);
+            let took = start.elapsed();
+            assert_eq!(answer.header("Server-Timing"), None);
+            // What is done after the reply is no part of the next one's time.
+            thread::sleep(Duration::from_millis(5));
+            took
+        };
+        let (mut known, mut unknown): (Vec<Duration>, Vec<Duration>) = (1..=61)
+            .map(|index| (time(format!("known{index}@example.org")), time(format!("nobody{index}@example.org"))))
+            .unzip();
+        known.sort();
+        unknown.sort();
+        // Writing a row and committing it takes more than twice what everything else here does.
+        let factor = known[20].as_secs_f64() / unknown[20].as_secs_f64();
+        assert!((0.5..2.0).contains(&factor), "{path}: {:?} and {:?}", known[20], unknown[20]);
+    }
+}
+
+#[test]
+fn a_key_ends_sessions_only_if_it_says_so() {
+    let app = App::start();
+    let somebody = app.logged_in("USER");
+    let made = somebody.client.post("/api/api-keys", &json!({ "name": "x", "permissions": ["read:teams"] }));
+    let key = app.nobody().with("X-API-Key", &text(&made.expect(201).json()["key"]));
+    key.send("POST", "/api/auth/logout-all", None).refuse(403, "INSUFFICIENT_PERMISSIONS");
+    somebody.client.get("/api/auth/me").expect(200);
+    let made = somebody.client.post("/api/api-keys", &json!({ "name": "x", "permissions": ["write:sessions"] }));
+    let key = app.nobody().with("X-API-Key", &text(&made.expect(201).json()["key"]));
+    key.send("POST", "/api/auth/logout-all", None).expect(204);
+    wait_for("the session has ended", Duration::from_secs(5), || {
+        (somebody.client.get("/api/auth/me").status == 401).then_some(())
+    });
 }

@@ -10,6 +10,7 @@ use crate::support::App;
 use crate::support::binary::mainstay;
 use crate::support::client::{Answer, Client};
 use crate::support::folder;
+use crate::support::serving::Serving;
 use crate::support::wait::wait_for;
 
 /// Endpoints of the API that need no credentials. Whoever adds one, adds it here, and has thought about it.
@@ -23,7 +24,8 @@ const PUBLIC: [&str; 6] = [
 ];
 
 /// Collections that are read or written with the permissions of another, which they are a part or a view of.
-const OTHERS: [(&str, &str); 6] = [
+const OTHERS: [(&str, &str); 7] = [
+    ("auth", "sessions"),
     ("gateway", "routes"),
     ("generations", "generation-claims"),
     ("health-checks", "services"),
@@ -33,14 +35,8 @@ const OTHERS: [(&str, &str); 6] = [
 ];
 
 /// Endpoints of the API that everybody who is admitted may call.
-const SIGNED_IN: [&str; 6] = [
-    "GET /api/auth/me",
-    "GET /api/entities",
-    "POST /api/auth/logout",
-    "POST /api/auth/logout-all",
-    "POST /api/auth/password",
-    "POST /api/batch",
-];
+const SIGNED_IN: [&str; 5] =
+    ["GET /api/auth/me", "GET /api/entities", "POST /api/auth/logout", "POST /api/auth/password", "POST /api/batch"];
 
 /// Calls an endpoint so that nothing comes of it but the decision whether one may: about a row that there is none of, and
 /// without a body.
@@ -257,4 +253,24 @@ fn the_document_of_permissions_is_the_table_of_endpoints() {
         "docs/PERMISSIONS.md lacks what `mainstay permissions` prints:\n{}",
         run.text()
     );
+}
+
+#[test]
+fn in_production_nobody_is_told_where_the_database_is_that_does_not_answer() {
+    let secret = "0123456789abcdef0123456789abcdef-of-a-test";
+    let data = folder("data");
+    let serving = Serving::start(&[
+        ("APP_ENV", "production"),
+        ("MAINSTAY_DATA", data.to_str().unwrap()),
+        ("JWT_SECRET", secret),
+        ("ENCRYPTION_KEY", secret),
+        ("MAIL_COMMAND", "cat > /dev/null"),
+        ("DATABASE_URL", "postgres://someuser@127.0.0.1:1/somedatabase"),
+    ]);
+    let client = Client::new(serving.address());
+    for path in ["/ready", "/health"] {
+        let answer = client.get(path).expect(503);
+        let tells = |word: &str| answer.text().contains(word);
+        assert!(!tells("someuser") && !tells("somedatabase") && !tells("127.0.0.1"), "{}", answer.text());
+    }
 }

@@ -34,7 +34,7 @@ fn service() -> (String, Arc<AtomicU16>) {
 
 #[test]
 fn services_that_want_it_are_asked_and_how_they_were_is_kept() {
-    let app = App::start_with(&[("WEBHOOK_ALLOW_HTTP", "true"), ("WEBHOOK_ALLOW_PRIVATE", "127.0.0.1")]);
+    let app = App::start_with(&[("SERVICE_CHECK_ALLOW_HTTP", "true"), ("SERVICE_CHECK_ALLOW_PRIVATE", "127.0.0.1")]);
     let (user, stranger) = (app.user().client, app.user().client);
     let (url, status) = service();
     let body = json!({ "name": "Pay", "health_check_url": url, "health_check_enabled": true });
@@ -63,7 +63,8 @@ fn services_that_want_it_are_asked_and_how_they_were_is_kept() {
 
 #[test]
 fn nobody_is_asked_where_a_stranger_must_not_send_us() {
-    let app = App::start_with(&[("WEBHOOK_ALLOW_HTTP", "true")]);
+    // What webhooks may reach, which administrators make, is not for those of everybody.
+    let app = App::start_with(&[("SERVICE_CHECK_ALLOW_HTTP", "true"), ("WEBHOOK_ALLOW_PRIVATE", "127.0.0.1")]);
     let user = app.user().client;
     let (url, _) = service();
     let body = json!({ "name": "Inside", "health_check_url": url, "health_check_enabled": true });

@@ -140,7 +140,8 @@ fn a_new_password_ends_all_sessions_but_the_one_that_set_it_and_mails_that_are_u
     assert_eq!(use_token(&mut client, "RESET_PASSWORD", 1), 0, "once");
     run(&mut client, FAILED, &[&actor(), &id]);
     let hash = format!("$2b$04${}", "a".repeat(53));
-    let rows = run(&mut client, sql!("identity/users/set_password"), &[&actor(), &id, &hash, &Some(sessions[0])]);
+    let rows =
+        run(&mut client, sql!("identity/users/set_password"), &[&actor(), &id, &hash, &Some(sessions[0]), &false]);
     assert_eq!(rows[0].get::<_, i64>("revoked_sessions"), 1);
     assert_eq!(sessions.map(|session| is_admitted(&mut client, session)), [true, false, true]);
     assert_eq!(use_token(&mut client, "RESET_PASSWORD", 2), 0);

@@ -10,7 +10,7 @@ use crate::support::app::text;
 use crate::support::certificate::Authority;
 
 fn reach(allowed: &str) -> Reach {
-    Reach::new(allowed, true).unwrap()
+    Reach::new(allowed, true, "WEBHOOK").unwrap()
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn networks_that_the_operator_names_may_be_called_and_no_others() {
     {
         assert_eq!(reach.has(address.parse::<IpAddr>().unwrap()), may, "{address}");
     }
-    assert!(Reach::new("10.20.0.0/33", true).is_err());
+    assert!(Reach::new("10.20.0.0/33", true, "WEBHOOK").is_err());
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn a_url_that_leads_inside_or_hides_where_it_leads_is_refused_before_it_is_kept(
     for url in right {
         assert_eq!(reach.check(url), Ok(()), "{url}");
     }
-    assert!(Reach::new("", false).unwrap().check("http://example.org/").is_err());
+    assert!(Reach::new("", false, "WEBHOOK").unwrap().check("http://example.org/").is_err());
     assert!(reach.check(&format!("https://example.org/{}", "x".repeat(2100))).is_err());
 }
 

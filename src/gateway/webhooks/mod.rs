@@ -70,7 +70,7 @@ impl fmt::Debug for Webhooks {
 
 impl Webhooks {
     pub fn new(config: &Config, keys: Arc<Keys>) -> Result<Arc<Webhooks>> {
-        let reach = Arc::new(Reach::configured(config)?);
+        let reach = Arc::new(Reach::configured(config, "WEBHOOK")?);
         let timeout = config.duration("WEBHOOK_TIMEOUT");
         let in_flight = config.integer("WEBHOOK_IN_FLIGHT") as usize;
         let authorities = config.text("WEBHOOK_ROOT_CERT").map(Path::new);
