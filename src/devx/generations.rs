@@ -1,8 +1,10 @@
 //! Generations: somebody asks for something to be made from a template, a worker makes it, and what came of it stays.
 
+use postgres::Row;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use crate::db::Statements;
 use crate::error::{Code, Error, Result};
 use crate::fields::{
     Field, Form, Mode, boolean, choice, integer, object, object_schema, records, text, timestamp, uuid,
@@ -171,10 +173,13 @@ fn ask(call: &mut Call<'_, '_>) -> Result<Reply> {
     let actor = call.actor();
     let query = sql!("devx/generations/insert");
     let text = as_object(&query);
-    call.write(Many::Yes, |statements| {
-        let mut wish = wish.clone();
-        check(statements, &mut wish)?;
-        let body = Value::Object(wish).to_string();
+    // What was published stays as it is; so it is read, and the input held against it, before there is a transaction.
+    let template = call.read(|statements| template(statements, &wish))?;
+    if let Some(template) = template {
+        check(template, &mut wish)?;
+    }
+    let body = Value::Object(wish).to_string();
+    call.write(Many::No, |statements| {
         let rows = statements.all_of(query.name, text.as_str().into(), &[&Json(&actor), &Json(&body)]);
         let rows = rows.map_err(|error| explain(error, TABLE, RULES))?;
         let row = rows.first().ok_or_else(|| Error::internal("a generation was not made"))?;
@@ -183,26 +188,32 @@ fn ask(call: &mut Call<'_, '_>) -> Result<Reply> {
     })
 }
 
-/// Looks the template up, as it was published, and holds the input against what it asks for.
-fn check(statements: &mut dyn crate::db::Statements, wish: &mut Map<String, Value>) -> Result<()> {
-    let refused = || Error::new(Code::ValidationError, "the generation is not right");
+fn refused() -> Error {
+    Error::new(Code::ValidationError, "the generation is not right")
+}
+
+/// The template that is wished for, as it was published, if there is one.
+fn template(statements: &mut dyn Statements, wish: &Map<String, Value>) -> Result<Option<Row>> {
     let id = wish.get("template_id").and_then(Value::as_str).and_then(|text| Uuid::try_parse(text).ok());
     let version = wish.get("template_version").and_then(Value::as_str);
     let Some(id) = id else {
-        return if version.is_some() {
-            Err(refused().field("template_id", "must be given with template_version"))
-        } else {
-            Ok(())
+        return match version {
+            Some(_) => Err(refused().field("template_id", "must be given with template_version")),
+            None => Ok(None),
         };
     };
     let row = statements.maybe(&sql!("devx/generations/template"), &[&id, &version])?;
-    let row = row.ok_or_else(|| refused().field("template_id", "is no template"))?;
-    let published: Option<String> = row.get("template_version");
-    let published = published.ok_or_else(|| match version {
+    row.map(Some).ok_or_else(|| refused().field("template_id", "is no template"))
+}
+
+/// Holds the input against what a template asks for.
+fn check(template: Row, wish: &mut Map<String, Value>) -> Result<()> {
+    let published: Option<String> = template.get("template_version");
+    let published = published.ok_or_else(|| match wish.get("template_version").and_then(Value::as_str) {
         Some(_) => refused().field("template_version", "was never published"),
         None => refused().field("template_id", "is a draft: nothing of it was published yet"),
     })?;
-    let parameters: Value = row.get("parameters");
+    let parameters: Value = template.get("parameters");
     if parameters.as_object().is_some_and(|parameters| !parameters.is_empty()) {
         let schema = json_schema::compile(&parameters)
             .map_err(|problem| refused().field("template_id", format!("cannot be used: what it asks for {problem}")))?;
@@ -215,7 +226,7 @@ fn check(statements: &mut dyn crate::db::Statements, wish: &mut Map<String, Valu
         }
     }
     wish.insert("template_version".to_owned(), json!(published));
-    wish.insert("template_checksum".to_owned(), json!(row.get::<_, Option<String>>("checksum")));
+    wish.insert("template_checksum".to_owned(), json!(template.get::<_, Option<String>>("checksum")));
     Ok(())
 }
 

@@ -87,3 +87,25 @@ fn what_cannot_be_generated_is_refused_with_the_reason() {
     let trial = user.client.with("Prefer", "tx=rollback").post("/api/generations", &foreign).expect(201).json();
     user.client.get(&path(&trial)).refuse(404, "NOT_FOUND");
 }
+
+#[test]
+fn an_input_that_takes_too_long_to_be_checked_is_refused_before_it_is() {
+    let app = App::start();
+    let user = app.user();
+    let words: Vec<String> = (0..2000).map(|index| format!("word{index}")).collect();
+    let parameters = json!({ "type": "object", "properties": { "a": { "items": { "enum": words } } } });
+    let made =
+        published(&user.client, &json!({ "name": "App", "template_version": "1.0.0", "parameters": parameters }));
+    let wish = |count: usize| {
+        let input = json!({ "a": vec!["word1999"; count] });
+        user.client.post("/api/generations", &json!({ "template_id": made["id"], "input_params": input }))
+    };
+    wish(100).expect(201);
+    let refusal = wish(6000).refuse(422, "VALIDATION_ERROR").json();
+    assert_eq!(
+        refusal["fields"][0],
+        json!({
+            "field": "input_params", "message": "is too long to be held against what is asked for"
+        })
+    );
+}

@@ -49,8 +49,46 @@ fn parameters_must_be_a_json_schema_that_is_small_and_refers_to_nothing_outside(
         assert_eq!(refusal["fields"][0]["field"], "parameters");
         assert!(text(&refusal["fields"][0]["message"]).contains(reason), "{reason}: {refusal}");
     }
-    let recursive = json!({ "type": "object", "properties": { "a": { "$ref": "#" } } });
+    let recursive = json!({ "$id": "x", "type": "object", "properties": { "a": { "items": { "$ref": "#" } } } });
     template(&user, &json!({ "name": "A", "parameters": recursive }));
+}
+
+#[test]
+fn parameters_that_grow_when_they_are_read_are_refused_when_they_are_saved() {
+    let app = App::start();
+    let user = app.user().client;
+    let doubling = |levels: usize| {
+        let level = |index: usize| {
+            let next = json!({ "$ref": format!("#/$defs/l{}", index + 1) });
+            (format!("l{index}"), json!({ "allOf": [next, next] }))
+        };
+        let mut defs: serde_json::Map<String, Value> = (0..levels).map(level).collect();
+        defs.insert(format!("l{levels}"), json!({ "type": "object" }));
+        json!({ "$ref": "#/$defs/l0", "$defs": defs })
+    };
+    let chain: serde_json::Map<String, Value> =
+        (0..1500).map(|index| (format!("c{index}"), json!({ "$ref": format!("#/$defs/c{}", index + 1) }))).collect();
+    let start = std::time::Instant::now();
+    for (wrong, reason) in [
+        (doubling(20), "at most 10000 values"),
+        (json!({ "$ref": "#/$defs/c0", "$defs": chain }), "one behind the other"),
+        (json!({ "$ref": "#" }), "from within it"),
+        (json!({ "allOf": [{ "dependentSchemas": { "items": { "$ref": "#" } } }] }), "from within it"),
+        (json!({ "properties": { "a": { "$ref": "#" }, "b": { "$ref": "#" } } }), "at one place only"),
+        (
+            json!({ "$ref": "#/$defs/a", "$defs": {
+                "a": { "properties": { "x": { "$ref": "#/$defs/b" } } }, "b": { "allOf": [{ "$ref": "#/$defs/a" }, { "$ref": "#/$defs/a" }] } } }),
+            "at one place only",
+        ),
+        (json!({ "$dynamicRef": "#x" }), "outside"),
+        (json!({ "properties": { "a": { "$id": "https://example.org/" } } }), "outside"),
+    ] {
+        let refusal = user.post("/api/templates", &json!({ "name": "A", "parameters": wrong }));
+        let refusal = refusal.refuse(422, "VALIDATION_ERROR").json();
+        assert!(text(&refusal["fields"][0]["message"]).contains(reason), "{reason}: {refusal}");
+    }
+    assert!(start.elapsed() < std::time::Duration::from_secs(5), "{:?}", start.elapsed());
+    template(&user, &json!({ "name": "B", "parameters": doubling(8) }));
 }
 
 #[test]
