@@ -10,7 +10,7 @@ use postgres::error::SqlState;
 use super::connection::Connection;
 use super::pool::{Held, Pool, Purpose};
 use super::statement_log::StatementLog;
-use super::statements::{Params, Statements};
+use super::statements::{Params, Statements, first_rows};
 use crate::error::{Code, Error, Result};
 use crate::sql::Query;
 
@@ -118,6 +118,10 @@ fn attempt<T>(
 impl Statements for Session {
     fn all_of(&mut self, name: &str, text: Cow<'_, str>, params: Params<'_>) -> Result<Vec<Row>> {
         self.run(name, &text, |connection, statement| connection.client().query(statement, params))
+    }
+
+    fn first_of(&mut self, name: &str, text: &str, params: Params<'_>, bytes_max: usize) -> Result<(Vec<Row>, bool)> {
+        self.run(name, text, |connection, statement| first_rows(connection, statement, params, bytes_max))
     }
 
     fn exec(&mut self, query: &Query, params: Params<'_>) -> Result<u64> {

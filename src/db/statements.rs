@@ -2,20 +2,46 @@
 
 use std::borrow::Cow;
 
-use postgres::Row;
+use postgres::fallible_iterator::FallibleIterator;
 use postgres::types::ToSql;
+use postgres::{Row, Statement};
 use serde_json::Value;
 
+use super::connection::Connection;
 use crate::error::{Error, Result};
 use crate::sql::Query;
 
 /// Parameters of a statement.
 pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
+/// Reads the rows of a statement as they come, and no further than that they are too long together. What the server has still
+/// to say is passed over when the connection is used the next time.
+pub(super) fn first_rows(
+    connection: &mut Connection,
+    statement: &Statement,
+    params: Params<'_>,
+    bytes_max: usize,
+) -> Result<(Vec<Row>, bool), postgres::Error> {
+    let mut rows = connection.client().query_raw(statement, params.iter().copied())?;
+    let (mut first, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        if bytes > bytes_max {
+            return Ok((first, true));
+        }
+        bytes += row.raw_size_bytes();
+        first.push(row);
+    }
+    Ok((first, false))
+}
+
 /// Where statements run, for code that need not know whether others run with them.
 pub trait Statements {
     /// All rows of a statement that was put together, under the name of its file.
     fn all_of(&mut self, name: &str, text: Cow<'_, str>, params: Params<'_>) -> Result<Vec<Row>>;
+
+    /// The first rows of a statement, until they are more than so many bytes, and whether there are more of them. One row is
+    /// always there, if there is one.
+    fn first_of(&mut self, name: &str, text: &str, params: Params<'_>, bytes_max: usize) -> Result<(Vec<Row>, bool)>;
 
     /// Runs a statement whose rows do not matter, and answers how many there were.
     fn exec(&mut self, query: &Query, params: Params<'_>) -> Result<u64>;

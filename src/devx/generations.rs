@@ -70,7 +70,7 @@ fn files() -> Field {
         text("checksum").max(200).help("The checksum of what is in it."),
         integer("bytes").range(0, i64::from(i32::MAX)).help("How long it is."),
     ];
-    records("output_files", file, FILES_MAX).default(json!([])).help("The files that were made.")
+    records("output_files", file, FILES_MAX).default(json!([])).long().help("The files that were made.")
 }
 
 fn resource() -> Resource {

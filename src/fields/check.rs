@@ -169,6 +169,9 @@ impl Checker {
         }
         let mut known = HashSet::new();
         for (word, item) in object.iter_mut().take(max) {
+            if self.faults.len() > FAULTS_MAX {
+                return;
+            }
             let name = format!("{name}.{word}");
             if word.chars().count() > KEY_MAX || !(key.check)(word) {
                 self.fault(name.clone(), format!("must be {}", key.expected));
@@ -194,6 +197,10 @@ impl Checker {
             self.fault(name.to_owned(), format!("must have at most {max} items"));
         }
         for (index, item) in items.iter_mut().enumerate().take(max) {
+            // Nobody is told of more, so nobody looks for more.
+            if self.faults.len() > FAULTS_MAX {
+                return;
+            }
             check(self, &format!("{name}[{index}]"), item);
         }
     }

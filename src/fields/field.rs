@@ -136,6 +136,8 @@ pub struct Field {
     pub is_sometimes: bool,
     /// Whether replies may show null instead of it.
     pub is_veiled: bool,
+    /// Whether lists show it only where it is asked for.
+    pub is_long: bool,
     /// The field without which it makes no sense, and the other way round.
     pub partner: Option<&'static str>,
 }
@@ -153,6 +155,7 @@ fn field(name: impl Into<Text>, kind: Kind) -> Field {
         unit: None,
         is_sometimes: false,
         is_veiled: false,
+        is_long: false,
         partner: None,
     }
 }
@@ -242,6 +245,12 @@ impl Field {
     /// It always has a value, though nobody needs to give one.
     pub fn never_null(mut self) -> Field {
         self.is_nullable = false;
+        self
+    }
+
+    /// It is too long for lists: they show it with `fields=` only.
+    pub fn long(mut self) -> Field {
+        self.is_long = true;
         self
     }
 

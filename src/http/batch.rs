@@ -144,6 +144,7 @@ impl Parts<'_> {
             timing: self.timing,
             afterwards: self.afterwards,
             body_hash: [0; 32],
+            weight: None,
             arrival: Instant::now(),
             may_wait: false,
             wait: None,

@@ -72,6 +72,8 @@ pub struct Call<'a, 't> {
     pub(super) afterwards: &'a Afterwards,
     /// What an `Idempotency-Key` stands for; made from the body when it is read.
     pub(super) body_hash: [u8; 32],
+    /// What the body weighs.
+    pub(super) weight: Option<json::Weight>,
     /// When the request came, however often it has been handled since.
     pub arrival: Instant,
     pub(super) may_wait: bool,
@@ -164,7 +166,10 @@ impl<'a> Call<'a, '_> {
             }
             Source::Request(request) => {
                 check_type(request.header("Content-Type"))?;
-                json::parse(&read(request, self.endpoint.body_bytes_max)?)?
+                let bytes = read(request, self.endpoint.body_bytes_max)?;
+                let (value, weight) = json::parse_weighed(&bytes)?;
+                self.weight = Some(weight);
+                value
             }
         };
         if self.header("Idempotency-Key").is_some() {

@@ -313,6 +313,7 @@ impl Service {
             timing,
             afterwards,
             body_hash: [0; 32],
+            weight: None,
             arrival: *arrival,
             may_wait: *may_wait,
             wait: None,

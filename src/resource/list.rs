@@ -17,6 +17,8 @@ use crate::http::{Call, Query, Reply};
 
 pub(super) const LIMIT_MAX: usize = 200;
 pub(super) const LIMIT_DEFAULT: usize = 50;
+/// Bytes of a page's rows: what is longer comes in more pages, and none is without a row.
+pub(super) const BYTES_MAX: usize = 4 << 20;
 /// Rows that `page=` may skip: PostgreSQL reads and throws away every one of them.
 pub(super) const OFFSET_MAX: usize = 10_000;
 /// Newest first; ids are made in the order of time.
@@ -51,17 +53,17 @@ impl Engine {
         let parameters = conditions.parameters();
         let name = self.resource.select.name;
         let (rows, total) = call.read(|statements| {
-            let rows = statements.all_of(name, Cow::Borrowed(&text), &parameters)?;
+            let rows = statements.first_of(name, &text, &parameters, BYTES_MAX)?;
             let total = match &count {
                 Some(count) => Some(total(statements, name, count, &parameters[..count_parameters])?),
                 None => None,
             };
             Ok((rows, total))
         })?;
-        Ok(Reply::json(200, body(&page, &rows, total)))
+        body(&page, &rows, total)
     }
 
-    fn page<'a>(&self, query: &'a Query<'_>) -> Result<Page<'a>> {
+    fn page<'a>(&'a self, query: &'a Query<'_>) -> Result<Page<'a>> {
         let order = query.one("sort")?.unwrap_or(SORT_DEFAULT);
         let column = order.strip_prefix('-').unwrap_or(order);
         if !self.sort_names().any(|known| known == column) {
@@ -72,7 +74,7 @@ impl Engine {
     }
 
     /// The page of a list in an order that is known.
-    pub(super) fn page_of<'a>(&self, query: &'a Query<'_>, order: &'a str, column: &'a str) -> Result<Page<'a>> {
+    pub(super) fn page_of<'a>(&'a self, query: &'a Query<'_>, order: &'a str, column: &'a str) -> Result<Page<'a>> {
         let number = |name: &str, max: usize| match query.one(name)? {
             None => Ok(None),
             Some(text) => match text.parse() {
@@ -95,7 +97,10 @@ impl Engine {
             Some("true") => true,
             Some(_) => return Err(malformed("total must be true or false".to_owned())),
         };
-        let columns = query.one("fields")?.map(|names| self.columns(names)).transpose()?;
+        let columns = match query.one("fields")? {
+            Some(names) => Some(self.columns(names)?),
+            None => self.short_columns(),
+        };
         let is_descending = column.len() < order.len();
         Ok(Page {
             limit,
@@ -113,6 +118,13 @@ impl Engine {
 
     pub(super) fn sort_names(&self) -> impl Iterator<Item = &'static str> + '_ {
         self.resource.common_names().iter().chain(self.resource.sorts).copied()
+    }
+
+    /// The columns that a list shows unless others are asked for, where some are too long for that.
+    fn short_columns(&self) -> Option<Vec<&str>> {
+        let shown = || self.fields.iter().filter(|field| field.is_shown());
+        let has_long = shown().any(|field| field.is_long);
+        has_long.then(|| shown().filter(|field| !field.is_long).map(|field| &*field.name).collect())
     }
 
     fn columns<'a>(&self, names: &'a str) -> Result<Vec<&'a str>> {
@@ -180,8 +192,15 @@ impl Engine {
     }
 }
 
-/// The body; of one row more than was asked for, all that counts is that it is there.
-pub(super) fn body(page: &Page<'_>, rows: &[Row], total: Option<i64>) -> String {
+/// The rows of a page, as many as it may have bytes, and whether there are more of them.
+pub(super) type Rows = (Vec<Row>, bool);
+
+/// The reply; of one row more than was asked for, all that counts is that it is there.
+pub(super) fn body(page: &Page<'_>, (rows, is_cut): &Rows, total: Option<i64>) -> Result<Reply> {
+    if let Some(number) = page.number.filter(|_| *is_cut) {
+        let message = format!("page {number} would have more than {} MiB; ask for a smaller limit", BYTES_MAX >> 20);
+        return Err(malformed(message));
+    }
     let shown = &rows[..rows.len().min(page.limit)];
     let texts: Vec<&str> = shown.iter().map(|row| row.get(0)).collect();
     let mut body = String::with_capacity(texts.iter().map(|text| text.len() + 1).sum::<usize>() + 256);
@@ -192,7 +211,7 @@ pub(super) fn body(page: &Page<'_>, rows: &[Row], total: Option<i64>) -> String 
         }
         body.push_str(text);
     }
-    let next = if rows.len() > page.limit { shown.last().map(|row| next_cursor(page, row)) } else { None };
+    let next = if *is_cut || rows.len() > page.limit { shown.last().map(|row| next_cursor(page, row)) } else { None };
     // A cursor has nothing in it that JSON would escape.
     let next = next.map_or_else(|| "null".to_owned(), |cursor| format!("\"{cursor}\""));
     let _ = write!(body, "],\"page\":{{\"limit\":{},\"next_cursor\":{next}", page.limit);
@@ -203,7 +222,7 @@ pub(super) fn body(page: &Page<'_>, rows: &[Row], total: Option<i64>) -> String 
         let _ = write!(body, ",\"total\":{total}");
     }
     body.push_str("}}");
-    body
+    Ok(Reply::json(200, body))
 }
 
 /// The cursor behind a row: from the row itself, or from beside it where its columns were picked.

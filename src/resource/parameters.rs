@@ -38,7 +38,7 @@ impl Engine {
             ),
             Parameter::new(
                 "fields",
-                "The fields to show; without it all of them.",
+                "The fields to show; without it all of them that are not too long for a list.",
                 json!({ "type": "array", "items": { "type": "string", "enum": names }, "minItems": 1 }),
             ),
         ];

@@ -11,7 +11,7 @@ use std::fmt::Write;
 use super::Engine;
 use super::cursor::Cursor;
 use super::filter::{Conditions, VALUE};
-use super::list::{Page, body};
+use super::list::{BYTES_MAX, Page, body};
 use crate::error::{Code, Error, Result};
 use crate::http::{Call, Query, Reply};
 use crate::sql;
@@ -75,12 +75,12 @@ impl Engine {
         let parameters = conditions.parameters();
         let name = search.select.name;
         let (rows, total) = call.read(|statements| {
-            let rows = statements.all_of(name, Cow::Borrowed(&text), &parameters)?;
+            let rows = statements.first_of(name, &text, &parameters, BYTES_MAX)?;
             let Some(count) = &count else { return Ok((rows, None)) };
             let counted = statements.all_of(name, Cow::Borrowed(count), &parameters[..count_parameters])?;
             Ok((rows, counted.first().map(|row| row.get(0))))
         })?;
-        Ok(Reply::json(200, body(&page, &rows, total)))
+        body(&page, &rows, total)
     }
 
     /// The page, from the rows with their scores: JSON is made of what is shown, and of nothing else.

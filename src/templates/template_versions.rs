@@ -20,7 +20,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             uuid("template_id").read_only().never_null().help("The template."),
             text("template_version").read_only().never_null().help("The version."),
             text("checksum").read_only().never_null().help("SHA-256 of the snapshot as PostgreSQL writes it."),
-            object("snapshot").read_only().never_null().help("The template as it was published."),
+            object("snapshot").read_only().never_null().long().help("The template as it was published."),
             uuid("published_by").read_only().help("Who published it."),
         ],
         filters: &["template_id", "template_version", "checksum", "published_by"],

@@ -101,7 +101,7 @@ pub(super) fn own_fields() -> Vec<Field> {
             .default("0.1.0")
             .help("The version that is published next, or was published last."),
         object("parameters").default(json!({})).help("What one is asked for, as a JSON Schema of an object."),
-        records("files", file, FILES_MAX).default(json!([])).help("Its files."),
+        records("files", file, FILES_MAX).default(json!([])).long().help("Its files."),
     ]
 }
 

@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use super::raw;
 use super::specimen::Specimens;
-use crate::support::App;
+use crate::support::client::Client;
+use crate::support::serving::Serving;
+use crate::support::{App, folder};
 
 /// Sends a body as it stands.
 fn send(zoo: &Specimens, body: &[u8]) -> crate::support::client::Answer {
@@ -301,4 +303,34 @@ fn a_body_of_more_than_a_mebibyte_is_refused_however_it_comes_and_half_a_body_is
     }
     let keys = admin.client.get("/api/settings?fields=key&sort=key").expect(200).json();
     assert_eq!(super::column(&keys, "key"), ["chunked", "x1048576"]);
+}
+
+#[test]
+fn a_body_of_many_small_values_is_refused_before_it_fills_the_memory() {
+    let data = folder("data");
+    let serving = Serving::start(&[
+        ("MAINSTAY_DATA", data.to_str().unwrap()),
+        ("CREATE_ADMIN_API_KEY", "true"),
+        ("ADMIN_EMAIL", "root@example.org"),
+        ("ADMIN_PASSWORD", "first secret"),
+        ("BCRYPT_ROUNDS", "4"),
+    ]);
+    serving.wait_until_ready();
+    let key = std::fs::read_to_string(data.join("admin_api_key")).unwrap();
+    let client = Client::new(serving.address()).with("X-API-Key", key.trim());
+    let memory = || -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", serving.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.trim().trim_end_matches(" kB").parse::<usize>().unwrap() / 1024
+    };
+    let before = memory();
+    for item in ["[]", "{}", "{\"a\":1}", "1", "\"\"", "[[[[]]]]"] {
+        let count = (31 << 20) / (item.len() + 1);
+        let body = format!("{{\"routes\":[{}]}}", vec![item; count].join(","));
+        let answer = client.send("POST", "/api/gateway/plan", Some(body.as_bytes()));
+        assert!(matches!(answer.status, 413 | 422), "{item}: {} {}", answer.status, answer.text());
+    }
+    // What a value may weigh, twice while it grows, and the body; each of these took 700 MiB.
+    assert!(memory() < before + 350, "{before} and then {} MiB", memory());
+    client.get("/api/teams").expect(200);
 }

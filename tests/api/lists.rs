@@ -190,3 +190,30 @@ fn numbers_and_texts_of_every_size_have_their_place_in_a_walk() {
     assert_eq!(sizes, ["-9223372036854775808", "-1", "0", "1", "9223372036854775807"]);
     assert_eq!(walk(&zoo.client, "sort=name&limit=1").len(), 5);
 }
+
+#[test]
+fn a_page_has_no_more_bytes_than_anybody_should_wait_for_and_the_cursor_goes_on_behind_it() {
+    let zoo = Specimens::serve();
+    let long = "x".repeat(900_000);
+    for index in 0..12 {
+        zoo.make(&json!({ "name": format!("n{index:02}"), "about": { "long": long } }));
+    }
+    let first = zoo.client.get("/api/specimens?limit=200&sort=name").expect(200);
+    assert!(first.body.len() < 6 << 20, "{} bytes", first.body.len());
+    let rows = first.json()["data"].as_array().unwrap().len();
+    assert!((4..=6).contains(&rows), "{rows}");
+    assert!(first.json()["page"]["next_cursor"].is_string());
+    for query in ["sort=name&limit=200", "sort=-name&limit=200", "fields=name,about&limit=200", "limit=3"] {
+        let mut names = texts(&walk(&zoo.client, query), "name");
+        names.sort();
+        assert_eq!(names, (0..12).map(|index| format!("n{index:02}")).collect::<Vec<String>>(), "{query}");
+    }
+    let refused = zoo.client.get("/api/specimens?limit=200&page=1").refuse(400, "MALFORMED_REQUEST").json();
+    assert!(refused["detail"].as_str().unwrap().contains("smaller limit"), "{refused}");
+    zoo.client.get("/api/specimens?limit=3&page=4").expect(200);
+    // What was not read of the answer is in nobody's way.
+    assert_eq!(
+        zoo.client.get("/api/specimens?limit=200&fields=name").expect(200).json()["data"].as_array().unwrap().len(),
+        12
+    );
+}

@@ -105,6 +105,10 @@ fn files_stay_inside_of_the_folder_and_are_there_once() {
     let files = json!([{ "path": "src/main.rs", "content": "fn main() {}" }, { "path": ".gitignore" }]);
     let made = template(&user, &json!({ "name": "A", "files": files }));
     assert_eq!(made["files"], files);
+    // In a list they are only where somebody asks for them.
+    let listed = user.get("/api/templates").expect(200).json()["data"][0].clone();
+    assert_eq!((listed.get("files"), &listed["id"]), (None, &made["id"]));
+    assert_eq!(user.get("/api/templates?fields=files").expect(200).json()["data"][0], json!({ "files": files }));
     let much =
         json!([{ "path": "a", "content": "x".repeat(499_000) }, { "path": "b", "content": "x".repeat(100_000) }]);
     user.post("/api/templates", &json!({ "name": "A", "files": much })).refuse(422, "VALIDATION_ERROR");

@@ -1,7 +1,9 @@
 //! JSON as clients send it, read strictly: what could be understood in two ways, or kept only in part, is refused.
 //!
 //! serde_json does the reading. On top of it, here: a key that stands twice, too many levels, U+0000 (which PostgreSQL
-//! cannot keep) and numbers that would come back as others.
+//! cannot keep), numbers that would come back as others, and what would take much more memory than it has bytes.
+
+mod scale;
 
 use std::fmt;
 
@@ -9,12 +11,19 @@ use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
 use crate::error::{Code, Error, Result};
+pub use scale::Weight;
+use scale::{ENTRY_BYTES, ITEM_BYTES, LIST_BYTES, OBJECT_BYTES, Scale};
 
 /// Levels of arrays and objects within each other.
 pub const DEPTH_MAX: usize = 32;
 
 /// Reads one JSON value, or says where it is wrong.
 pub fn parse(bytes: &[u8]) -> Result<Value> {
+    parse_weighed(bytes).map(|(value, _)| value)
+}
+
+/// The same, with what the value weighs in memory, for as long as it is there.
+pub fn parse_weighed(bytes: &[u8]) -> Result<(Value, Weight)> {
     let malformed = |message: String| Error::new(Code::MalformedRequest, message);
     let text = std::str::from_utf8(bytes).map_err(|error| {
         malformed(format!("the body is not UTF-8: byte {} begins no character", error.valid_up_to() + 1))
@@ -23,30 +32,41 @@ pub fn parse(bytes: &[u8]) -> Result<Value> {
         return Err(malformed("the body is empty; JSON was expected".to_owned()));
     }
     let mut reader = serde_json::Deserializer::from_str(text);
-    let result = Strict { levels: DEPTH_MAX }.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
-    let value = result.map_err(|error| malformed(format!("the body is not JSON that can be kept: {error}")))?;
+    let scale = Scale::default();
+    let strict = Strict { levels: DEPTH_MAX, scale: &scale };
+    let result = strict.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
+    let value = match result {
+        Ok(value) => value,
+        Err(_) if scale.is_full() => return Err(scale.refusal()),
+        Err(error) => return Err(malformed(format!("the body is not JSON that can be kept: {error}"))),
+    };
     match lossy_number(text) {
         Some(number) => {
             Err(malformed(format!("the number {number} has more digits than most programs keep; send it as a string")))
         }
-        None => Ok(value),
+        None => Ok((value, scale.weight())),
     }
 }
 
-/// A value of at most this many levels.
+/// A value of at most this many levels, that weighs no more than may be.
 #[derive(Clone, Copy)]
-struct Strict {
+struct Strict<'a> {
     levels: usize,
+    scale: &'a Scale,
 }
 
-impl Strict {
-    fn inner<E: serde::de::Error>(self) -> Result<Strict, E> {
+impl Strict<'_> {
+    fn weigh<E: serde::de::Error>(self, bytes: usize) -> Result<(), E> {
+        if self.scale.add(bytes) { Ok(()) } else { Err(E::custom("too much")) }
+    }
+
+    fn inner<E: serde::de::Error>(self) -> Result<Self, E> {
         let levels = self.levels.checked_sub(1);
-        levels.map(|levels| Strict { levels }).ok_or_else(|| E::custom(format!("more than {DEPTH_MAX} levels")))
+        levels.map(|levels| Strict { levels, ..self }).ok_or_else(|| E::custom(format!("more than {DEPTH_MAX} levels")))
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Strict {
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
 
     fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -54,7 +74,7 @@ impl<'de> DeserializeSeed<'de> for Strict {
     }
 }
 
-impl<'de> Visitor<'de> for Strict {
+impl<'de> Visitor<'de> for Strict<'_> {
     type Value = Value;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -88,7 +108,7 @@ impl<'de> Visitor<'de> for Strict {
     fn visit_string<E: serde::de::Error>(self, value: String) -> Result<Value, E> {
         match value.contains('\0') {
             true => Err(E::custom("the character U+0000 cannot be kept")),
-            false => Ok(Value::String(value)),
+            false => self.weigh(value.capacity()).map(|()| Value::String(value)),
         }
     }
 
@@ -96,6 +116,7 @@ impl<'de> Visitor<'de> for Strict {
         let inner = self.inner()?;
         let mut items = Vec::new();
         while let Some(item) = sequence.next_element_seed(inner)? {
+            self.weigh(if items.is_empty() { LIST_BYTES } else { ITEM_BYTES })?;
             items.push(item);
         }
         Ok(Value::Array(items))
@@ -111,6 +132,8 @@ impl<'de> Visitor<'de> for Strict {
             if object.contains_key(&key) {
                 return Err(A::Error::custom(format!("the key {key:?} stands twice")));
             }
+            let first = if object.is_empty() { OBJECT_BYTES } else { 0 };
+            self.weigh(first + ENTRY_BYTES + key.capacity())?;
             let value = entries.next_value_seed(inner)?;
             object.insert(key, value);
         }
