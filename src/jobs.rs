@@ -73,6 +73,9 @@ impl Jobs {
     pub fn run(&self, database: &Database, wait: impl Fn(Duration) -> bool) {
         while !wait(TICK) {
             for entry in &self.entries {
+                if wait(Duration::ZERO) {
+                    return;
+                }
                 let mut due = entry.due.lock().unwrap_or_else(PoisonError::into_inner);
                 if *due <= Instant::now() {
                     let again = self.attempt(database, entry);

@@ -17,6 +17,7 @@ mod identity_tokens;
 mod sql;
 mod serve;
 mod faults;
+mod overload;
 mod deployment;
 mod api;
 mod tidy;

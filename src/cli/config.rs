@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::{Arguments, Result, configuration, print, print_json};
+use super::{Arguments, Result, configuration, print, print_json, say};
 use crate::config::Fallback;
 use crate::config::settings::all;
 use crate::config::{SETTINGS, Setting};
@@ -44,6 +44,9 @@ pub(super) fn show(arguments: &Arguments) -> Result<ExitCode> {
             let source = effective.source.to_string();
             let _ = writeln!(text, "  {:<width$}  {:<32} {source}", effective.setting.name, effective.shown());
         }
+    }
+    if let Some(missing) = config.what_is_missing() {
+        say(&missing);
     }
     Ok(print(&text))
 }

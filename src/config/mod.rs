@@ -243,6 +243,26 @@ impl Config {
         self.text("APP_ENV") == Some("production")
     }
 
+    /// The settings that must be set, and are not.
+    pub fn missing(&self) -> Vec<&'static str> {
+        let is_required =
+            |setting: &&Setting| setting.default == settings::REQUIRED && self.text(setting.name).is_none();
+        let names = settings::all().filter(is_required).map(|setting| setting.name);
+        if self.is_production() { names.collect() } else { Vec::new() }
+    }
+
+    /// What to do about what must be set and is not, if there is any.
+    pub fn what_is_missing(&self) -> Option<String> {
+        let missing = self.missing();
+        let each = if missing.len() == 1 { "" } else { ", each of its own" };
+        (!missing.is_empty()).then(|| {
+            format!(
+                "{} must be set in production: {SECRET_BYTES_MIN} random bytes or more{each}, as `openssl rand -hex 32` prints",
+                missing.join(" and ")
+            )
+        })
+    }
+
     pub fn auto_migrates(&self) -> bool {
         self.boolean("DB_AUTO_MIGRATE").unwrap_or(self.text("APP_ENV") == Some("development"))
     }

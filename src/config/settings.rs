@@ -5,6 +5,8 @@ use super::setting::Fallback::{self, Value, Words};
 use super::setting::{Group, Setting, setting};
 use super::value::Kind;
 
+/// What must be set in production.
+pub(super) const REQUIRED: Fallback = Words("required in production; else one is made and kept in MAINSTAY_DATA");
 const NONE: Fallback = Words("none");
 const CONNECTIONS: Kind = Kind::Integer(1, 1000);
 const CONNECTIONS_MIN: Kind = Kind::Integer(0, 1000);
@@ -192,13 +194,7 @@ pub const SETTINGS: &[Group] = &[
     Group {
         title: "Identity",
         settings: &[
-            setting(
-                "JWT_SECRET",
-                Kind::Secret,
-                Words("required in production; else one is made and kept in MAINSTAY_DATA"),
-                "What access tokens are signed with.",
-            )
-            .secret(),
+            setting("JWT_SECRET", Kind::Secret, REQUIRED, "What access tokens are signed with.").secret(),
             setting(
                 "JWT_SECRET_PREVIOUS",
                 Kind::Secret,
@@ -209,7 +205,7 @@ pub const SETTINGS: &[Group] = &[
             setting(
                 "ENCRYPTION_KEY",
                 Kind::Secret,
-                Words("required in production; else one is made and kept in MAINSTAY_DATA"),
+                REQUIRED,
                 "What secrets of others, as those of webhooks, are sealed with in the database.",
             )
             .secret(),

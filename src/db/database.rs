@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -12,9 +12,11 @@ use super::pool::{Pool, Purpose};
 use super::pool_stats::PoolStats;
 use super::session::Session;
 use super::statement_log::StatementLog;
-use super::statements::Statements;
 use crate::config::{Address, Config};
 use crate::error::{Error, Result};
+
+/// How long it takes at most to get a connection, and then an answer, where somebody asks how the database is.
+const ASK_TIME: Duration = Duration::from_millis(400);
 
 /// Which pool a session comes from: by what it is for, so that one kind of work cannot starve another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,9 +126,24 @@ impl Database {
         &self.address
     }
 
-    /// Whether the database answers one of the pools.
+    /// Whether the database answers one of the pools: that is known within a second.
     pub fn ask(&self, which: Which, purpose: Purpose) -> Result<()> {
-        self.session(which, purpose)?.one(&crate::sql!("db/check"), &[]).map(drop)
+        let mut held = self.pool(which).take_within(purpose, ASK_TIME)?;
+        let connection = held.connection();
+        connection.check(ASK_TIME).map_err(|error| {
+            connection.note(&error);
+            Error::database_unavailable("the database does not answer").because(error)
+        })
+    }
+
+    /// Lets nobody wait for the database after `end`: everything is about to end.
+    pub fn end_by(&self, end: Instant) {
+        self.pools.iter().for_each(|pool| pool.end_by(end));
+    }
+
+    /// Lets everybody who waits for an answer of the database fail now.
+    pub fn give_up(&self) {
+        self.pools.iter().for_each(Pool::give_up);
     }
 
     /// What statements cost.

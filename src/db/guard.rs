@@ -25,6 +25,9 @@ use crate::config::Security;
 const NOT_ENCRYPTING: &str = "the server does not encrypt, and DB_SSL_MODE asks for it: set ssl = on in its \
     postgresql.conf, or DB_SSL_MODE=prefer if nobody can listen on the way to it";
 
+/// How often it is looked whether the deadline has been brought forward: who gives up does not know who waits.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
 /// Asks the server whether it encrypts (PostgreSQL's protocol, SSLRequest).
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
@@ -44,6 +47,14 @@ impl Guard {
     pub fn allow(&self, time: Duration) {
         let deadline = self.start.elapsed() + time;
         self.deadline_ms.store(deadline.as_millis().max(1) as u64, Ordering::Relaxed);
+    }
+
+    /// The same, unless it fails earlier anyway.
+    pub fn allow_at_most(&self, time: Duration) {
+        let deadline = (self.start.elapsed() + time).as_millis().max(1) as u64;
+        let sooner = |old: u64| (old == 0 || deadline < old).then_some(deadline);
+        // One that is early enough stays as it is.
+        let _ = self.deadline_ms.fetch_update(Ordering::Relaxed, Ordering::Relaxed, sooner);
     }
 
     /// Lets the connection wait for as long as it takes.
@@ -85,13 +96,22 @@ pub struct Guarded {
 impl Guarded {
     /// Whether the deadline has passed; if not, wakes the task when it does.
     fn poll_deadline(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
-        let Some(deadline) = self.guard.deadline() else { return Poll::Pending };
-        let deadline = tokio::time::Instant::from_std(deadline);
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        if sleep.deadline() != deadline {
-            sleep.as_mut().reset(deadline);
+        loop {
+            let Some(deadline) = self.guard.deadline() else { return Poll::Pending };
+            let now = Instant::now();
+            if deadline <= now {
+                return Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, "the database did not answer"));
+            }
+            let next = tokio::time::Instant::from_std(deadline.min(now + LOOK_AGAIN));
+            let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(next)));
+            // One that ends soon enough is left as it is.
+            if sleep.is_elapsed() || sleep.deadline() > next {
+                sleep.as_mut().reset(next);
+            }
+            if sleep.as_mut().poll(context).is_pending() {
+                return Poll::Pending;
+            }
         }
-        sleep.as_mut().poll(context).map(|()| io::Error::new(io::ErrorKind::TimedOut, "the database did not answer"))
     }
 
     fn or_deadline<T>(&mut self, context: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {

@@ -12,6 +12,8 @@ use crate::error::{Error, Result};
 
 /// How long a stop may go unnoticed.
 const POLL: Duration = Duration::from_millis(200);
+/// How long the database may take to answer.
+const ANSWER_MAX: Duration = Duration::from_secs(2);
 /// How often a quiet connection is asked whether it lives.
 const CHECK_EVERY: u32 = 25;
 const RETRY_MIN: Duration = Duration::from_millis(100);
@@ -76,15 +78,17 @@ fn listen(
     is_stopping: &AtomicBool,
     hear: &mut impl FnMut(Heard<'_>),
 ) -> Result<()> {
-    let mut client = dialer.dial_unguarded()?;
+    let mut connection = dialer.dial()?;
     for channel in channels {
-        client.batch_execute(&format!("LISTEN {channel}"))?;
+        connection.guard.allow(ANSWER_MAX);
+        connection.client().batch_execute(&format!("LISTEN {channel}"))?;
     }
+    connection.guard.lift();
     hear(Heard::Listening);
     let mut quiet = 0;
     while !is_stopping.load(Ordering::Relaxed) {
         let mut has_heard = false;
-        let mut notifications = client.notifications();
+        let mut notifications = connection.client().notifications();
         let mut waiting = notifications.timeout_iter(POLL);
         while let Some(notification) = waiting.next()? {
             has_heard = true;
@@ -94,7 +98,9 @@ fn listen(
         drop(notifications);
         quiet = if has_heard { 0 } else { quiet + 1 };
         if quiet >= CHECK_EVERY {
-            client.simple_query("")?;
+            // One that hangs hears nothing any more.
+            connection.check(ANSWER_MAX)?;
+            connection.guard.lift();
             quiet = 0;
         }
     }

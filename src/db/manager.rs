@@ -4,20 +4,25 @@
 //! safe: a connection that was used a moment ago is not asked.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use r2d2::ManageConnection;
 
 use super::connection::Connection;
+use super::crowd::Crowd;
 use super::dialer::Dialer;
 use super::pool_stats::Counters;
 use crate::error::{Error, Result};
 
 /// A connection that was used more recently than this is believed to live.
 const BELIEVED: Duration = Duration::from_millis(500);
+/// How much longer than the server we wait for a statement, so that it is the server who ends it.
+pub(super) const GRACE: Duration = Duration::from_secs(1);
 /// How long a connection may take to say that it lives.
-pub(super) const CHECK_TIME: Duration = Duration::from_secs(1);
+const CHECK_TIME: Duration = Duration::from_millis(400);
+/// A server that said nothing to one connection says nothing to the others, for so long.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// How a pool is made.
 #[derive(Debug, Clone)]
@@ -42,6 +47,11 @@ pub(super) struct Shared {
     suspect_before: Mutex<Option<Instant>>,
     /// Why the last connection could not be opened, if so.
     last_error: Mutex<Option<String>>,
+    /// When a connection said nothing, where it should have said that it lives.
+    silent_since: Mutex<Option<Instant>>,
+    pub(super) crowd: Crowd,
+    /// When nobody waits for the database any more, once that is known.
+    pub(super) end: OnceLock<Instant>,
 }
 
 pub(super) struct Manager {
@@ -66,6 +76,7 @@ impl ManageConnection for Manager {
             *lock(&self.shared.last_error) = Some(error.to_string());
         })?;
         *lock(&self.shared.last_error) = None;
+        *lock(&self.shared.silent_since) = None;
         let lifetime = jittered(self.shared.options.max_lifetime);
         Ok(Pooled { connection, lifetime, is_counted: false, shared: self.shared.clone() })
     }
@@ -79,8 +90,14 @@ impl ManageConnection for Manager {
         if !is_suspect && used.elapsed() < BELIEVED {
             return Ok(());
         }
+        if lock(&self.shared.silent_since).is_some_and(|since| since.elapsed() < SILENCE) {
+            return Err(Error::database_unavailable("the database does not answer"));
+        }
         pooled.connection.check(CHECK_TIME).map_err(|error| {
             self.shared.suspect();
+            if !error.is_closed() {
+                *lock(&self.shared.silent_since) = Some(Instant::now());
+            }
             Error::from(error)
         })
     }
@@ -112,6 +129,9 @@ impl ManageConnection for Manager {
 impl Shared {
     pub(super) fn new(options: PoolOptions) -> Shared {
         Shared {
+            crowd: Crowd::new(options.max),
+            silent_since: Mutex::new(None),
+            end: OnceLock::new(),
             options,
             counters: Counters::default(),
             suspect_before: Mutex::new(None),

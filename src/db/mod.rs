@@ -11,6 +11,7 @@ mod connection;
 mod dialer;
 pub mod cluster;
 mod pool_stats;
+mod crowd;
 mod manager;
 mod pool;
 mod statement_log;

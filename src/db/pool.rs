@@ -12,7 +12,8 @@ use r2d2::PooledConnection;
 
 use super::connection::Connection;
 use super::dialer::Dialer;
-use super::manager::{CHECK_TIME, LogOnce, Manager, PoolOptions, Shared};
+use super::guard::Guard;
+use super::manager::{GRACE, LogOnce, Manager, PoolOptions, Shared};
 use super::pool_stats::PoolStats;
 use crate::config::show_duration;
 use crate::error::{Error, Result};
@@ -37,6 +38,7 @@ pub struct Purpose {
 struct Holder {
     purpose: Purpose,
     since: Instant,
+    guard: Guard,
 }
 
 /// Who has a connection now.
@@ -74,24 +76,61 @@ impl Pool {
 
     /// Takes a connection, waiting for as long as the pool allows. Those who wait in vain are told who has the others.
     pub fn take(&self, purpose: Purpose) -> Result<Held> {
+        self.take_within(purpose, self.shared.options.acquire_time)
+    }
+
+    /// The same, waiting no longer than this.
+    pub fn take_within(&self, purpose: Purpose, time: Duration) -> Result<Held> {
         let connection = match self.pool.try_get() {
             Some(connection) => {
                 self.shared.counters.count_no_wait();
                 connection
             }
             None => {
-                let wait = || self.pool.get_timeout(self.shared.options.acquire_time);
-                self.shared.counters.count_wait(wait).map_err(|_| self.why_in_vain())?
+                let start = Instant::now();
+                let end = start + self.bounded(time);
+                let take = |time| self.pool.get_timeout(time).ok();
+                let wait = || self.shared.crowd.wait(end, || self.is_away(), take);
+                self.shared.counters.count_wait(wait).ok_or_else(|| self.why_in_vain(start.elapsed()))?
             }
         };
+        self.shared.crowd.moved();
         let id = self.holders.next.fetch_add(1, Ordering::Relaxed);
-        lock(&self.holders.by_id).insert(id, Holder { purpose, since: Instant::now() });
+        let guard = connection.connection.guard.clone();
+        lock(&self.holders.by_id).insert(id, Holder { purpose, since: Instant::now(), guard });
         self.count_idle();
         Ok(Held { connection: Some(connection), id, pool: self.clone() })
     }
 
+    /// Whether there is no connection and none can be opened.
+    fn is_away(&self) -> bool {
+        self.shared.last_error().is_some() && self.pool.state().connections == 0
+    }
+
+    /// A time, or what is left of it when everything is about to end.
+    fn bounded(&self, time: Duration) -> Duration {
+        let left = |end: &Instant| end.saturating_duration_since(Instant::now());
+        self.shared.end.get().map_or(time, |end| time.min(left(end)))
+    }
+
+    /// Lets nobody wait for the database after `end`.
+    pub(super) fn end_by(&self, end: Instant) {
+        // The first word counts.
+        let _ = self.shared.end.set(end);
+        self.allow_at_most(end.saturating_duration_since(Instant::now()));
+    }
+
+    /// Lets everybody who waits for an answer of the database fail now.
+    pub(super) fn give_up(&self) {
+        self.allow_at_most(Duration::ZERO);
+    }
+
+    fn allow_at_most(&self, time: Duration) {
+        lock(&self.holders.by_id).values().for_each(|holder| holder.guard.allow_at_most(time));
+    }
+
     /// Whether nobody gave a connection back, or there is none to be had.
-    fn why_in_vain(&self) -> Error {
+    fn why_in_vain(&self, waited: Duration) -> Error {
         let state = self.pool.state();
         if let Some(problem) = self.shared.last_error()
             && state.connections < self.shared.options.max
@@ -100,7 +139,7 @@ impl Pool {
             return Error::database_unavailable("the database cannot be reached at present").because(problem);
         }
         let name = self.shared.options.name;
-        let waited = show_duration(self.shared.options.acquire_time);
+        let waited = show_duration(Duration::from_millis(waited.as_millis() as u64));
         let holders = self.holders(Duration::ZERO).join("; ");
         if holders.is_empty() {
             return Error::database_unavailable(format!("the database did not accept a connection within {waited}"));
@@ -136,7 +175,7 @@ impl Pool {
 
     /// How long a statement may take, and then a moment for the server to say that it took too long.
     pub(super) fn query_time(&self) -> Duration {
-        self.shared.options.query_time + CHECK_TIME
+        self.bounded(self.shared.options.query_time + GRACE)
     }
 
     pub fn stats(&self) -> PoolStats {
@@ -179,6 +218,7 @@ impl Drop for Held {
         lock(&self.pool.holders.by_id).remove(&self.id);
         self.pool.count_idle();
         drop(self.connection.take());
+        self.pool.shared.crowd.moved();
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 use std::time::Instant;
 
 use serde_json::{Map, Value, json};
@@ -9,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::health::{now, word};
 use super::{Health, figures};
 use crate::db::Which;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::http::{Access, Call, Endpoint, Limit, Output, Reply, get};
 use crate::sql;
 
@@ -34,21 +35,26 @@ pub(super) fn endpoints(health: &Arc<Health>, data: &Path, access: Access) -> Ve
             .also(503, Output::Object(figures::detailed())),
         on("/api/database/status", "The database and its migrations", status)
             .answers(200, Output::Object(figures::database_status()))
-            .named("", "DatabaseStatus"),
+            .named("", "DatabaseStatus")
+            .also(503, Output::Object(figures::database_status())),
         on("/api/database/health", "Whether each pool reaches the database", pools)
             .answers(200, Output::Object(figures::pools_health()))
             .named("", "PoolsHealth")
             .also(503, Output::Object(figures::pools_health())),
         on("/api/database/metrics", "The database's figures", metrics)
             .answers(200, metrics_fields())
-            .named("", "DatabaseMetrics"),
+            .named("", "DatabaseMetrics")
+            .also(503, metrics_fields()),
         on("/api/v1/metrics/database", "The database's figures", metrics)
             .answers(200, metrics_fields())
-            .named("", "DatabaseMetrics"),
+            .named("", "DatabaseMetrics")
+            .also(503, metrics_fields()),
     ]
 }
 
-fn facts(call: &mut Call<'_, '_>) -> Result<Value> {
+/// What the database says of itself. It is not asked where it is known not to answer.
+fn facts(health: &Health, call: &mut Call<'_, '_>) -> Result<Value> {
+    health.check().map_err(Error::database_unavailable)?;
     let rows = call.read(|statements| statements.json(&sql!("ops/health/database"), &[]))?;
     Ok(rows.into_iter().next().unwrap_or_default())
 }
@@ -79,7 +85,8 @@ pub(super) fn disk_free(folder: &Path) -> Option<u64> {
 
 fn detailed(health: &Health, data: &Path, call: &mut Call<'_, '_>) -> Result<Reply> {
     // What cannot be asked is a finding, not a failure.
-    let (facts, jobs) = (facts(call), jobs(call));
+    let facts = facts(health, call);
+    let jobs = if facts.is_ok() { jobs(call) } else { Ok(Vec::new()) };
     let (free, total) = disk(data).unwrap_or_default();
     let available = memory().unwrap_or_default();
     let is_failing = |job: &Value| job["last_status"] == "FAILED";
@@ -88,7 +95,7 @@ fn detailed(health: &Health, data: &Path, call: &mut Call<'_, '_>) -> Result<Rep
         ("migrations", health.pending_migrations() == 0),
         ("disk", free >= DISK_BYTES_MIN),
         ("memory", available >= MEMORY_BYTES_MIN),
-        ("jobs", jobs.as_ref().is_ok_and(|jobs| !jobs.iter().any(is_failing))),
+        ("jobs", facts.is_ok() && jobs.as_ref().is_ok_and(|jobs| !jobs.iter().any(is_failing))),
     ];
     let is_well = findings.iter().all(|(_, is_well)| *is_well);
     let services: Map<String, Value> =
@@ -110,7 +117,9 @@ fn detailed(health: &Health, data: &Path, call: &mut Call<'_, '_>) -> Result<Rep
 }
 
 fn status(health: &Health, _: &Path, call: &mut Call<'_, '_>) -> Result<Reply> {
-    let mut facts = facts(call)?;
+    let facts = facts(health, call);
+    let is_connected = facts.is_ok();
+    let mut facts = facts.unwrap_or_else(|error| json!({ "error": error.to_string() }));
     let migrations = json!({
         "applied": facts["migrations_applied"].take(),
         "version": facts["migrations_version"].take(),
@@ -120,13 +129,13 @@ fn status(health: &Health, _: &Path, call: &mut Call<'_, '_>) -> Result<Reply> {
         facts.retain(|name, _| !name.starts_with("migrations_"));
     }
     let body = json!({
-        "status": "connected",
+        "status": if is_connected { "connected" } else { "disconnected" },
         "timestamp": now(),
         "database": facts,
         "migrations": migrations,
         "pools": call.service.database().stats().pools,
     });
-    Ok(Reply::value(200, &body))
+    Ok(Reply::value(if is_connected { 200 } else { 503 }, &body))
 }
 
 /// Asks by every pool, because each may have its own trouble.
@@ -134,13 +143,19 @@ fn pools(_: &Health, _: &Path, call: &mut Call<'_, '_>) -> Result<Reply> {
     let database = call.service.database();
     let mut pools = Map::new();
     let mut is_well = true;
-    for which in Which::ALL {
+    let purpose = crate::db::Purpose { what: "health check", request: Some(call.request_id) };
+    let ask = |which: Which| {
         let start = Instant::now();
-        let purpose = crate::db::Purpose { what: "health check", request: Some(call.request_id) };
-        let answer = database.ask(which, purpose);
+        (which, database.ask(which, purpose), start.elapsed())
+    };
+    // All at once: one that does not answer takes its time.
+    let answers = thread::scope(|scope| {
+        let threads = Which::ALL.map(|which| scope.spawn(move || ask(which)));
+        threads.map(|thread| thread.join().ok())
+    });
+    for (which, answer, took) in answers.into_iter().flatten() {
         is_well &= answer.is_ok();
-        let mut pool =
-            json!({ "status": word(answer.is_ok()), "response_time_ms": start.elapsed().as_secs_f64() * 1000.0 });
+        let mut pool = json!({ "status": word(answer.is_ok()), "response_time_ms": took.as_secs_f64() * 1000.0 });
         if let Err(error) = answer {
             pool["error"] = json!(error.to_string());
         }
@@ -150,8 +165,10 @@ fn pools(_: &Health, _: &Path, call: &mut Call<'_, '_>) -> Result<Reply> {
     Ok(Reply::value(if is_well { 200 } else { 503 }, &body))
 }
 
-fn metrics(_: &Health, _: &Path, call: &mut Call<'_, '_>) -> Result<Reply> {
-    let facts = facts(call)?;
+fn metrics(health: &Health, _: &Path, call: &mut Call<'_, '_>) -> Result<Reply> {
+    let facts = facts(health, call);
+    let status = if facts.is_ok() { 200 } else { 503 };
+    let facts = facts.unwrap_or_else(|error| json!({ "error": error.to_string() }));
     let database = call.service.database();
     let statements: Vec<Value> = database
         .statements()
@@ -168,5 +185,5 @@ fn metrics(_: &Health, _: &Path, call: &mut Call<'_, '_>) -> Result<Reply> {
         "pools": database.stats().pools,
         "statements": statements,
     });
-    Ok(Reply::value(200, &body))
+    Ok(Reply::value(status, &body))
 }

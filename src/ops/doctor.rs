@@ -52,8 +52,7 @@ pub fn examine_machine(config: &Config, address: &Address) -> Vec<Finding> {
     let mut findings =
         vec![finding("configuration", warnings.is_empty(), Warning, found, "correct the names, or remove them")];
     if config.is_production() {
-        let missing: Vec<&str> =
-            ["JWT_SECRET", "ENCRYPTION_KEY"].into_iter().filter(|name| config.text(name).is_none()).collect();
+        let missing = config.missing();
         let found = match missing.is_empty() {
             true => "JWT_SECRET and ENCRYPTION_KEY are set".to_owned(),
             false => format!("{} is not set", missing.join(" and ")),

@@ -117,8 +117,6 @@ fn job() -> Vec<Field> {
 
 /// `/health/detailed`: of a database that does not answer there is an error and nothing else.
 pub(super) fn detailed() -> Vec<Field> {
-    let mut database: Vec<Field> = facts_with_migrations().into_iter().map(Field::sometimes).collect();
-    database.push(text("error").never_null().sometimes().help("Why it does not answer."));
     let service = |name: &'static str| choice(name, &WORDS).never_null();
     let services = ["database", "migrations", "disk", "memory", "jobs"].map(service);
     let disk = vec![
@@ -132,7 +130,7 @@ pub(super) fn detailed() -> Vec<Field> {
         text("uptime").never_null().help("How long the process runs: 1h30m."),
         text("version").never_null().help("The version of mainstay."),
         record("services", services.into()).never_null().help("What it depends on."),
-        record("database", database).never_null().help("What the database says of itself."),
+        record("database", or_error(facts_with_migrations())).never_null().help("What the database says of itself."),
         pools(),
         record("migrations", vec![count("pending", "Migrations that are not applied.")]).never_null(),
         record("disk", disk).never_null().help("Where the data are."),
@@ -141,17 +139,23 @@ pub(super) fn detailed() -> Vec<Field> {
     ]
 }
 
+/// What the database says, or why it does not.
+fn or_error(facts: Vec<Field>) -> Vec<Field> {
+    let error = text("error").never_null().sometimes().help("Why it does not answer.");
+    facts.into_iter().map(Field::sometimes).chain([error]).collect()
+}
+
 /// `/api/database/status`
 pub(super) fn database_status() -> Vec<Field> {
     let migrations = vec![
-        count("applied", "Migrations that are applied."),
+        integer("applied").help("Migrations that are applied, as far as that is known."),
         integer("version").help("The newest of them."),
         count("pending", "Migrations that are not applied."),
     ];
     vec![
-        status(&["connected"]),
+        status(&["connected", "disconnected"]),
         now(),
-        record("database", facts()).never_null().help("What the database says of itself."),
+        record("database", or_error(facts())).never_null().help("What the database says of itself."),
         record("migrations", migrations).never_null().help("How far it has come."),
         pools(),
     ]
@@ -180,7 +184,7 @@ pub(super) fn database_metrics() -> Vec<Field> {
     ];
     vec![
         now(),
-        record("database", facts_with_migrations()).never_null().help("What the database says of itself."),
+        record("database", or_error(facts_with_migrations())).never_null().help("What the database says of itself."),
         pools(),
         records("statements", statement, usize::MAX).never_null().help("How long statements take."),
     ]

@@ -205,7 +205,7 @@ impl Health {
     }
 
     /// Asks the database whether it is there, at most once in [`FRESH`].
-    fn check(&self) -> Result<(), String> {
+    pub(super) fn check(&self) -> Result<(), String> {
         if !self.asks_database {
             return Ok(());
         }

@@ -24,8 +24,19 @@ pub fn serve(config: &Config) -> Result<()> {
     log_lines::start(config);
     let mut signals =
         Signals::new([SIGINT, SIGTERM]).map_err(|error| Error::internal("signals cannot be handled").because(error))?;
+    // Before anything is started for it.
+    if let Some(missing) = config.what_is_missing() {
+        return Err(Error::internal(missing));
+    }
     let (cluster, address) = open_database(config)?;
-    let running = Running::start(config, &address)?;
+    let running = match Running::start(config, &address) {
+        Ok(running) => running,
+        // What was started for this server ends with it.
+        Err(error) => {
+            cluster.map_or(Ok(()), Cluster::stop)?;
+            return Err(error);
+        }
+    };
     let notifier = Notifier::from_environment();
     let watchdog = notifier.start_watchdog(running.address());
     notifier.ready();

@@ -26,6 +26,8 @@ const THREADS_MIN: u32 = 16;
 /// Threads that answer requests which have waited: more than one, so that a client that is slow to take its answer keeps
 /// nobody else from theirs.
 const ATTENDANTS: u32 = 4;
+/// How long what has been noted may take to be written when there is no time left for anything else.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How often what is remembered is written to the disk, if it has changed.
 const SAVE_EVERY: Duration = Duration::from_secs(5);
 
@@ -102,14 +104,17 @@ impl Running {
         self.recorder.as_deref()
     }
 
-    /// Stops: no new requests, those that run may finish within `time`, then everything else.
+    /// Stops: no new requests, those that run may finish within `time`, then everything else. What waits for a database
+    /// that does not answer is given up then.
     pub fn stop(self, time: Duration) {
         self.domains.health.stop();
+        self.service.database().end_by(Instant::now() + time + LAST_WORDS);
         // Those who wait for a change are answered now, as nobody else would do it in time.
         self.domains.gateway.stop();
         let cut = self.server.shutdown(time);
         if cut > 0 {
             log::warn!("{cut} requests were cut: they took longer than SHUTDOWN_TIMEOUT");
+            self.service.database().give_up();
         }
         for thread in self.threads {
             // A thread that panicked has said so.
