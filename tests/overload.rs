@@ -1,5 +1,6 @@
 //! When the database is slow, silent or gone: what needs it is told so soon, and what does not notices nothing.
 
+use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -118,6 +119,41 @@ fn a_crowd_of_quick_requests_waits_and_nobody_is_turned_away() {
     let quick = |client: &Client| client.post("/api/database/query", &json!({ "sql": "SELECT pg_sleep(0.01)" })).status;
     let statuses = crowded(&admin, quick, || thread::sleep(Duration::from_secs(3)));
     assert!(statuses.len() > 100 && statuses.iter().all(|status| *status == 200), "{statuses:?}");
+}
+
+#[test]
+fn bodies_that_come_slowly_take_no_thread_and_large_ones_are_few() {
+    let app = App::start();
+    let key = app.admin().key;
+    let head = |path: &str| {
+        let length = 31 << 20;
+        format!(
+            "POST {path} HTTP/1.1\r\nHost: a\r\nX-API-Key: {key}\r\nContent-Type: application/json\r\n\
+             Content-Length: {length}\r\n\r\n"
+        )
+    };
+    let begin = |path: &str, bytes: usize| {
+        let mut stream = std::net::TcpStream::connect(app.address()).unwrap();
+        stream.write_all(head(path).as_bytes()).unwrap();
+        // What is refused meanwhile takes no more.
+        let _ = stream.write_all(&vec![b' '; bytes]);
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream
+    };
+    let _slow: Vec<_> = (0..100).map(|_| begin("/api/gateway/plan", 100)).collect();
+    let mut large: Vec<_> = (0..6).map(|_| begin("/api/gateway/plan", 2 << 20)).collect();
+    let is_refused = |stream: &mut std::net::TcpStream| {
+        stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+        let mut bytes = [0; 12];
+        stream.read_exact(&mut bytes).is_ok() && &bytes == b"HTTP/1.1 503"
+    };
+    let refused = large.iter_mut().map(is_refused).filter(|is_refused| *is_refused).count();
+    assert_eq!(refused, 2, "an address has four places for large bodies");
+    let mut refused = String::new();
+    let _ = begin("/api/teams", 0).read_to_string(&mut refused);
+    assert!(refused.starts_with("HTTP/1.1 413"), "what is announced as too long is not even waited for: {refused}");
+    soon(&app.nobody(), "/live", 200);
+    app.admin().client.get("/api/teams").expect(200);
 }
 
 #[test]

@@ -24,6 +24,7 @@ mod send;
 mod waiting;
 pub mod batch;
 mod service;
+mod policy;
 mod together;
 pub mod openapi;
 pub mod rights;
@@ -38,6 +39,7 @@ pub use endpoint::{
 };
 pub use log::{Exchange, TARGET as ACCESS_LOG};
 pub use memory::Memory;
+pub use policy::Policy;
 pub use query::Query;
 pub use rate_limit::{RateLimits, Rates, Who};
 pub use reply::{Body, Reply};

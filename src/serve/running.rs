@@ -16,7 +16,7 @@ use crate::entities::Entities;
 use crate::error::{Error, Result};
 use crate::gateway::webhooks::{self, Deliverer};
 use crate::gateway::{self, Gateway};
-use crate::http::{Cors, Memory, Observer, Rates, Service, ServiceOptions};
+use crate::http::{Cors, Memory, Observer, Policy, Rates, Service, ServiceOptions};
 use crate::identity;
 use crate::migrate::Source;
 use crate::telemetry::{Recorder, RecorderOptions};
@@ -28,6 +28,12 @@ const THREADS_MIN: u32 = 16;
 const ATTENDANTS: u32 = 4;
 /// How long what has been noted may take to be written when there is no time left for anything else.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// Connections of one address that is no trusted proxy: a fifth of all.
+const CONNECTIONS_PER_ADDRESS: usize = 2_000;
+/// Bodies of more than a mebibyte that are collected or worked on at once.
+const LARGE_BODIES: usize = 16;
+/// How long a body may take to come: the largest needs two megabits a second for it.
+const BODY_TIME: Duration = Duration::from_secs(120);
 /// How often what is remembered is written to the disk, if it has changed.
 const SAVE_EVERY: Duration = Duration::from_secs(5);
 
@@ -53,12 +59,13 @@ impl Running {
         let deliverer = Arc::new(Deliverer::start(domains.webhooks.clone(), database.clone())?);
         let folder = config.path("MAINSTAY_DATA").unwrap_or(Path::new("var")).to_owned();
         let memory = Arc::new(Memory::load(&folder));
+        let proxies = Networks::parse(config.text("TRUSTED_PROXIES").unwrap_or_default()).map_err(Error::internal)?;
         let service = Arc::new(Service::new(ServiceOptions {
             memory: memory.clone(),
             endpoints: endpoints(config, &domains, recorder.as_ref(), Some(&deliverer)),
             admission: identity::admission(&domains.identity),
             rates: Rates { general: config.integer("RATE_LIMIT"), login: config.integer("RATE_LIMIT_LOGIN") },
-            proxies: Networks::parse(config.text("TRUSTED_PROXIES").unwrap_or_default()).map_err(Error::internal)?,
+            proxies: proxies.clone(),
             cors: Cors::new(config.text("CORS_ORIGINS").unwrap_or_default()),
             logs_json: config.text("LOG_FORMAT") == Some("json"),
             observer: recorder.clone().map(|recorder| Box::new(move |exchange| recorder.note(exchange)) as Observer),
@@ -68,7 +75,7 @@ impl Running {
         let (hearing, delivering, remembering) = (domains.clone(), deliverer.clone(), memory.clone());
         let listener =
             Listener::start(dialer, CHANNELS, move |heard| hear(heard, &hearing, &delivering, &remembering))?;
-        let server = Arc::new(listen(config)?);
+        let server = Arc::new(listen(config, Policy::new(service.clone(), proxies))?);
         let mut threads = start_threads(config, &database, &server, &service)?;
         let serving = threads.len();
         threads.extend(start_gateway(&domains.gateway, &service)?);
@@ -183,14 +190,22 @@ fn start_recorder(config: &Config, database: &Database) -> Result<Option<Arc<Rec
     Ok(Some(Arc::new(Recorder::start(database.clone(), options)?)))
 }
 
-fn listen(config: &Config) -> Result<Server> {
+fn listen(config: &Config, policy: Policy) -> Result<Server> {
     let place = (config.text("HOST").unwrap_or("127.0.0.1"), config.integer("PORT") as u16);
     let failed = |reason: String| {
         Error::internal(format!("cannot listen on {}:{}: {reason}; HOST and PORT say where", place.0, place.1))
     };
     let addr = ConfigListenAddr::from_socket_addrs(place).map_err(|error| failed(error.to_string()))?;
     // A body that is too long is refused by the endpoint, in the API's own words, and is not read.
-    let limits = Limits { continue_early: true, body_bytes: u64::from(u32::MAX), ..Limits::default() };
+    let limits = Limits {
+        connections_per_address: Some(CONNECTIONS_PER_ADDRESS),
+        continue_early: true,
+        body_bytes: u64::from(u32::MAX),
+        large_bodies: LARGE_BODIES,
+        body_time: BODY_TIME,
+        policy: Some(Arc::new(policy)),
+        ..Limits::default()
+    };
     Server::with_limits(ServerConfig { addr, ssl: None }, limits).map_err(|error| failed(error.to_string()))
 }
 

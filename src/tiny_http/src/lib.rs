@@ -29,7 +29,9 @@
 mod status;
 mod method;
 mod header;
+mod policy;
 mod limits;
+mod spool;
 mod listen;
 mod stats;
 mod buffer;
@@ -62,6 +64,7 @@ pub use header::{Header, HeaderField};
 pub use limits::Limits;
 pub use listen::{ConfigListenAddr, ListenAddr, Listener};
 pub use method::{HTTPVersion, Method};
+pub use policy::Policy;
 pub use request::Request;
 pub use response::{Response, ResponseBox};
 pub use server::{IncomingRequests, Server, ServerConfig, SslConfig};

@@ -1,6 +1,9 @@
 //! The limits of a server, each with its default and what happens beyond it.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use crate::policy::Policy;
 
 /// What a server allows its clients. Every buffer, queue and wait of the server has its bound here.
 ///
@@ -11,10 +14,12 @@ use std::time::Duration;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Connections at once: 10,000, and never more than 1,048,576. One more is answered 503 with `Retry-After` and closed.
+    /// Connections at once: 10,000, and never more than 1,048,576. For one more, one that has been waiting for its client for
+    /// the longest is closed, first of all one that never sent a byte; if all have a request in the program's hands, it is
+    /// answered 503 with `Retry-After` and closed.
     pub connections: usize,
     /// Connections at once from one address: no limit, because behind a proxy everybody is one address.
-    /// One more is answered 503 with `Retry-After` and closed.
+    /// One more is answered 503 with `Retry-After` and closed. Addresses of proxies ([`Policy::is_proxy`]) have no limit.
     pub connections_per_address: Option<usize>,
     /// Bytes of a request's head, all lines together: 32 KiB. More is answered 431.
     pub head_bytes: usize,
@@ -33,9 +38,16 @@ pub struct Limits {
     pub rate_bytes: u64,
     /// The time over which [`rate_bytes`](Limits::rate_bytes) is measured: 60 s.
     pub rate_window: Duration,
-    /// Bytes of a body that are collected before the program sees the request: 1 MiB. A longer body, if
-    /// [`body_bytes`](Limits::body_bytes) allows it at all, is a stream: the thread that reads it waits for the client.
+    /// Bytes of a body that are collected in memory before the program sees the request: 1 MiB. A longer body, if
+    /// [`body_bytes`](Limits::body_bytes) allows it at all, is collected in a file if there may be
+    /// [`large_bodies`](Limits::large_bodies), and else a stream: the thread that reads it waits for the client.
     pub body_buffer_bytes: usize,
+    /// Bodies at once that are longer than [`body_buffer_bytes`](Limits::body_buffer_bytes) and collected, each in an unlinked
+    /// file in the folder for temporary files, until their requests are answered: none. A quarter of them may be of one
+    /// address. One more is answered 503 with `Retry-After`.
+    pub large_bodies: usize,
+    /// Time for a body that is collected, from its first byte to its last: 5 minutes. Then it is answered 408.
+    pub body_time: Duration,
     /// Bytes of a body: 1 MiB. More is answered 413.
     pub body_bytes: u64,
     /// Bytes of a reply that are kept for a client that reads slowly, after its thread has gone on: 1 MiB.
@@ -52,6 +64,8 @@ pub struct Limits {
     /// Send `100 Continue` as soon as the head is there, and collect the body as any other: off. The documented
     /// behaviour of tiny_http is to send it when the program first reads the body, whose thread then waits for the client.
     pub continue_early: bool,
+    /// The program's own say: none.
+    pub policy: Option<Arc<dyn Policy>>,
 }
 
 impl Default for Limits {
@@ -68,12 +82,15 @@ impl Default for Limits {
             rate_bytes: 1 << 10,
             rate_window: Duration::from_secs(60),
             body_buffer_bytes: 1 << 20,
+            large_bodies: 0,
+            body_time: Duration::from_secs(300),
             body_bytes: 1 << 20,
             reply_buffer_bytes: 1 << 20,
             drain_bytes: 64 << 10,
             memory_bytes: 256 << 20,
             linger_time: Duration::from_secs(2),
             continue_early: false,
+            policy: None,
         }
     }
 }

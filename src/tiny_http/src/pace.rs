@@ -60,20 +60,24 @@ pub(crate) enum Wait {
 #[derive(Debug)]
 pub(crate) struct Timer {
     wait: Wait,
+    since: Instant,
     due: Instant,
+    /// When the whole of what is waited for should be there, however steadily it comes.
+    end: Option<Instant>,
     pace: Pace,
 }
 
 impl Timer {
     pub(crate) fn new(now: Instant) -> Timer {
-        Timer { wait: Wait::Thread, due: now, pace: Pace::default() }
+        Timer { wait: Wait::Thread, since: now, due: now, end: None, pace: Pace::default() }
     }
 
     /// Sets the time for a wait that begins, or goes on after `progress` bytes.
     pub(crate) fn set(&mut self, wait: Wait, progress: usize, now: Instant, limits: &Limits) {
         if wait != self.wait {
-            self.wait = wait;
+            (self.wait, self.since) = (wait, now);
             self.due = later(now, time_for(wait, limits));
+            self.end = (wait == Wait::Body).then(|| later(now, limits.body_time));
             if has_rate(wait) {
                 self.pace = Pace::start(now, limits);
             }
@@ -91,7 +95,7 @@ impl Timer {
     /// The wait that has lasted too long, if it has.
     pub(crate) fn expired(&mut self, now: Instant, limits: &Limits) -> Option<Wait> {
         let is_slow = has_rate(self.wait) && self.pace.is_too_slow(now, limits);
-        let is_over = self.wait != Wait::Thread && now >= self.due;
+        let is_over = self.wait != Wait::Thread && (now >= self.due || self.is_at_end(now));
         (is_slow || is_over).then_some(self.wait)
     }
 
@@ -99,14 +103,18 @@ impl Timer {
     pub(crate) fn is_due(&self, now: Instant) -> bool {
         match self.wait {
             Wait::Thread => false,
-            wait if has_rate(wait) => now >= self.due || self.pace.is_due(now),
+            wait if has_rate(wait) => now >= self.due || self.is_at_end(now) || self.pace.is_due(now),
             _ => now >= self.due,
         }
     }
 
-    /// When the wait would be over; the earliest of idle connections has been idle for the longest.
-    pub(crate) fn due(&self) -> Instant {
-        self.due
+    fn is_at_end(&self, now: Instant) -> bool {
+        self.end.is_some_and(|end| now >= end)
+    }
+
+    /// When the wait began.
+    pub(crate) fn since(&self) -> Instant {
+        self.since
     }
 }
 

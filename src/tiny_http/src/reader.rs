@@ -7,6 +7,7 @@ use crate::buffer::Buffer;
 use crate::chunked::Chunked;
 use crate::head::{Framing, Head, Scanner};
 use crate::limits::{Limits, Reject};
+use crate::spool::Spool;
 
 /// Memory that a connection keeps between two requests, for each of its buffers.
 const KEEP_BYTES: usize = 2 << 10;
@@ -19,6 +20,8 @@ pub(crate) enum Step {
     More,
     /// As `More`, and the client waits for `100 Continue` before it sends the body.
     MoreAfterContinue,
+    /// As `More`, and the body becomes too large for memory: it goes on when it has a [`Spool`].
+    Large,
     /// A request is there for the program: with its whole body, or with the beginning of one that streams.
     Request,
     /// The unread rest of a body has been thrown away; the next request may come.
@@ -76,8 +79,11 @@ pub(crate) struct Reader {
     /// Decoded bytes of the body, and how many of them the program has read.
     data: Vec<u8>,
     read: usize,
-    /// Bytes of the body decoded so far.
+    /// Bytes of the body decoded so far, and how many are collected before the program sees the request.
     body_bytes: u64,
+    collected_max: u64,
+    /// Where they are when they are many.
+    spool: Option<Spool>,
     phase: Phase,
     is_continue_due: bool,
     is_after_empty_line: bool,
@@ -93,6 +99,8 @@ impl Reader {
             data: Vec::new(),
             read: 0,
             body_bytes: 0,
+            collected_max: 0,
+            spool: None,
             phase: Phase::Head,
             is_continue_due: false,
             is_after_empty_line: false,
@@ -167,7 +175,8 @@ impl Reader {
             Framing::Length(length) => Body::Length(length),
             Framing::Chunked => Body::Chunked(Chunked::new()),
         };
-        let is_stream = matches!(self.body, Body::Length(length) if length > limits.body_buffer_bytes as u64);
+        self.collected_max = if self.body.is_done() { 0 } else { self.most_to_collect(limits) };
+        let is_stream = matches!(self.body, Body::Length(length) if length > self.collected_max);
         if self.body.is_done() || is_stream || (self.is_continue_due && !limits.continue_early) {
             self.phase = Phase::Request;
             return Ok(Step::Request);
@@ -180,16 +189,43 @@ impl Reader {
     }
 
     fn advance_body(&mut self, limits: &Limits) -> Result<Step, Reject> {
-        let room = limits.body_buffer_bytes.saturating_sub(self.data.len());
+        let left = usize::try_from(self.collected_max - self.body_bytes).unwrap_or(usize::MAX);
+        let room = match self.spool {
+            Some(_) => left,
+            None => left.min(limits.body_buffer_bytes.saturating_sub(self.data.len())),
+        };
         self.decode(room, limits)?;
-        let is_full = self.data.len() >= limits.body_buffer_bytes && self.has_more_data();
+        if let Some(spool) = &mut self.spool {
+            spool.write(&self.data)?;
+            self.data.clear();
+        }
+        let is_full = self.body_bytes >= self.collected_max && self.has_more_data();
         if self.body.is_done() || is_full {
             // Whoever has sent it does not wait to be told.
             self.is_continue_due = false;
             self.phase = Phase::Request;
             return Ok(Step::Request);
         }
-        Ok(Step::More)
+        let is_large = self.spool.is_none() && self.data.len() >= limits.body_buffer_bytes && self.has_more_data();
+        Ok(if is_large { Step::Large } else { Step::More })
+    }
+
+    /// Bytes of the body that are collected: of one whose length is not known one more than the program wants.
+    fn most_to_collect(&self, limits: &Limits) -> u64 {
+        let wanted = limits.policy.as_ref().map(|policy| policy.body_bytes(&self.head.method, &self.head.target));
+        let wanted = wanted.map_or(u64::MAX, |wanted| match self.head.framing {
+            Framing::Length(_) => wanted,
+            Framing::Chunked => wanted.saturating_add(1),
+        });
+        wanted.min(if limits.large_bodies == 0 { limits.body_buffer_bytes as u64 } else { limits.body_bytes })
+    }
+
+    /// Moves what has been collected out of memory.
+    pub(crate) fn use_spool(&mut self, mut spool: Spool) -> Result<(), Reject> {
+        spool.write(&self.data)?;
+        self.data = Vec::new();
+        self.spool = Some(spool);
+        Ok(())
     }
 
     /// Decodes up to `room` bytes of the body to the end of `data`.
@@ -202,14 +238,27 @@ impl Reader {
         if is_over { Err(BODY_TOO_LARGE) } else { Ok(()) }
     }
 
-    /// Whether a chunk has been announced of which bytes are missing.
+    /// Whether bytes have been announced that are missing.
     fn has_more_data(&self) -> bool {
-        matches!(&self.body, Body::Chunked(chunked) if chunked.is_in_data())
+        match &self.body {
+            Body::Length(remaining) => *remaining > 0,
+            Body::Chunked(chunked) => chunked.is_in_data(),
+        }
     }
 
     /// Copies bytes of the body to the program; 0 when there are none left here. Whether the body is at its end is
     /// [`Reader::is_body_done`]'s to say.
     pub(crate) fn read_body(&mut self, out: &mut [u8], limits: &Limits) -> Result<usize, Reject> {
+        if let Some(spool) = &mut self.spool {
+            match spool.read(out) {
+                Ok(0) => {}
+                Ok(count) => return Ok(count),
+                Err(error) => {
+                    log::error!("a body that was kept cannot be read: {error}");
+                    return Err(BODY_LOST);
+                }
+            }
+        }
         if self.read == self.data.len() && !self.body.is_done() {
             self.data.clear();
             self.read = 0;
@@ -219,6 +268,11 @@ impl Reader {
         out[..count].copy_from_slice(&self.data[self.read..self.read + count]);
         self.read += count;
         Ok(count)
+    }
+
+    /// Bytes of the body that have come.
+    pub(crate) fn body_bytes(&self) -> u64 {
+        self.body_bytes
     }
 
     /// Whether every byte of the body has come.
@@ -249,6 +303,7 @@ impl Reader {
         self.body_bytes = 0;
         self.data.clear();
         self.read = 0;
+        self.spool = None;
         self.data.shrink_to(KEEP_BYTES);
         self.input.shrink(KEEP_BYTES);
         self.head.shrink(KEEP_BYTES);
@@ -258,6 +313,7 @@ impl Reader {
     pub(crate) fn forget(&mut self) {
         self.input = Buffer::default();
         self.data = Vec::new();
+        self.spool = None;
     }
 
     fn advance_drain(&mut self, limits: &Limits) -> Result<Step, Reject> {
@@ -276,4 +332,5 @@ impl Reader {
     }
 }
 
+const BODY_LOST: Reject = Reject::new(503, "the body is lost; try again");
 pub(crate) const BODY_TOO_LARGE: Reject = Reject::new(413, "the body is too large");

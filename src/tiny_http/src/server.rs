@@ -122,6 +122,7 @@ impl Server {
         Stats {
             connections: self.engine.live(),
             memory_bytes: self.engine.memory(),
+            large_bodies: self.engine.large_bodies(),
             threads_active,
             threads_spare,
             connections_total: counters.connections.get(),

@@ -34,6 +34,8 @@ pub struct Stats {
     pub connections: usize,
     /// Bytes of requests and replies held for connections that no thread works on.
     pub memory_bytes: usize,
+    /// Bodies kept in files.
+    pub large_bodies: usize,
     /// Threads that wait for the sockets or work on a request.
     pub threads_active: usize,
     /// Threads in `recv()` that are not needed at present.
@@ -46,7 +48,7 @@ pub struct Stats {
     pub requests_total: u64,
     /// Requests answered by the server itself, because they were malformed, too large or too slow.
     pub requests_rejected_total: u64,
-    /// Connections closed without a word because they were idle or stuck for too long.
+    /// Connections closed because they were idle or stuck for too long.
     pub timeouts_total: u64,
     /// Times the process ran out of descriptors and accepting had to pause.
     pub accept_pauses_total: u64,

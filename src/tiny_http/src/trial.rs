@@ -49,7 +49,7 @@ fn read(bytes: &[u8], piece: usize, limits: &Limits) -> Vec<Event> {
     loop {
         let request = match reader.advance(limits) {
             Ok(Step::Request) => read_request(&mut reader, &mut pieces, limits),
-            Ok(Step::More | Step::MoreAfterContinue | Step::Drained) => Ok(None),
+            Ok(Step::More | Step::MoreAfterContinue | Step::Large | Step::Drained) => Ok(None),
             Err(reject) => Err(reject),
         };
         match request {
@@ -107,7 +107,7 @@ fn drain(bytes: &[u8], piece: usize, limits: &Limits) {
         match reader.advance(limits) {
             Ok(Step::Request) => reader.finish(),
             Ok(Step::Drained) => {}
-            Ok(Step::More | Step::MoreAfterContinue) => match pieces.next() {
+            Ok(Step::More | Step::MoreAfterContinue | Step::Large) => match pieces.next() {
                 Some(piece) => reader.input.extend(piece),
                 None => return,
             },

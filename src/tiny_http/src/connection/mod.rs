@@ -23,6 +23,9 @@ const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 /// Reads of a closing connection before other connections get their turn.
 const LINGER_READS: u32 = 8;
 
+/// Bytes read from one connection before others get their turn.
+const READ_AT_ONCE: usize = 256 << 10;
+
 /// Where a connection is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
@@ -39,6 +42,8 @@ enum Stage {
 pub(crate) enum Verdict {
     /// There is a request for the program.
     Request,
+    /// Its body needs a place for large ones.
+    Large,
     /// Nothing more can be done before the next event.
     Wait,
     /// There is more to do, but others should come first.
@@ -67,6 +72,8 @@ pub(crate) struct Connection {
     /// There were too many connections, and it is here only to be told so.
     pub(crate) is_refused: bool,
     is_aborted: bool,
+    /// It has brought a request.
+    has_asked: bool,
     /// Why the body of the request could not be read.
     pub(crate) broken: Option<Reject>,
     /// Bytes read or written since the timer was set.
@@ -93,6 +100,7 @@ impl Connection {
             is_rejected: false,
             is_refused: false,
             is_aborted: false,
+            has_asked: false,
             broken: None,
             progress: 0,
             timer: Timer::new(Instant::now()),
@@ -109,6 +117,7 @@ impl Connection {
 
     /// Goes as far as possible without waiting.
     pub(crate) fn step(&mut self, limits: &Limits) -> Verdict {
+        let mut read = 0;
         loop {
             if self.has_output() {
                 match self.flush() {
@@ -123,8 +132,10 @@ impl Connection {
             match self.reader.advance(limits) {
                 Ok(Step::Request) => {
                     self.timer.stop();
+                    self.has_asked = true;
                     return Verdict::Request;
                 }
+                Ok(Step::Large) => return Verdict::Large,
                 Ok(Step::Drained) => continue,
                 Ok(Step::MoreAfterContinue) => {
                     self.output.extend_from_slice(CONTINUE);
@@ -140,10 +151,13 @@ impl Connection {
             if !self.has_unread {
                 return Verdict::Wait;
             }
+            if read >= READ_AT_ONCE {
+                return Verdict::Again;
+            }
             match self.fill() {
                 Ok(0) if self.reader.is_idle() || self.reader.phase() == Phase::Drain => return Verdict::Close,
                 Ok(0) => self.reject(Reject::bad("the connection ended before the request did")),
-                Ok(_) => {}
+                Ok(count) => read += count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Verdict::Wait,
                 Err(_) => return Verdict::Close,
             }
@@ -284,9 +298,19 @@ impl Connection {
         !matches!(self.wait(), Wait::Idle | Wait::Linger | Wait::Drain)
     }
 
-    /// When the connection would be given up, if it waits on.
-    pub(crate) fn due(&self) -> Instant {
-        self.timer.due()
+    /// How dear it is while it waits for its client, less if it should be closed sooner: by what it waits for, then by how
+    /// recently that began, or by the rate at which its body comes. `None`: its client waits for the program.
+    pub(crate) fn worth(&self, now: Instant) -> Option<(u8, u64)> {
+        let milliseconds = now.saturating_duration_since(self.timer.since()).as_millis() as u64;
+        let recent = u64::MAX - milliseconds;
+        match self.wait() {
+            Wait::Idle => Some((u8::from(self.has_asked), recent)),
+            Wait::Linger | Wait::Drain => Some((2, recent)),
+            Wait::Head => Some((3, recent)),
+            Wait::Body => Some((4, self.reader.body_bytes() / (milliseconds + 1))),
+            Wait::Flush => Some((5, recent)),
+            Wait::Thread => None,
+        }
     }
 
     pub(crate) fn is_due(&self, now: Instant) -> bool {

@@ -1,6 +1,6 @@
 //! New connections: taken in, told why not, or left waiting while the process has no descriptors.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -18,8 +18,9 @@ use crate::pace::Wait;
 const ACCEPT_MAX: usize = 64;
 /// How long nothing is accepted after the process ran out of descriptors.
 pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// Idle connections closed when the process runs out of descriptors.
-const FREED_AT_ONCE: usize = 16;
+/// Connections closed at once when there are too many, so that not each that comes looks at all.
+pub(super) const FREED_AT_ONCE: usize = 16;
+const BUSY: Reject = Reject::new(503, "too many connections; try again");
 
 impl Engine {
     /// Accepts what waits to be accepted, and listens on.
@@ -52,43 +53,67 @@ impl Engine {
             log::warn!("out of file descriptors: closing idle connections; raise the limit of open files");
         }
         self.counters.accept_pauses.add();
-        let mut idle: Vec<(Instant, usize)> = Vec::new();
+        self.free(FREED_AT_ONCE, |connection| connection.wait() == Wait::Idle);
+        self.gate.wake_keeper();
+    }
+
+    /// Closes some of so many connections, and answers whether there was any to be closed.
+    fn make_place(&self, limit: usize) -> bool {
+        self.free(FREED_AT_ONCE.min(limit / 8).max(1), |connection| !connection.is_refused) > 0
+    }
+
+    /// Closes up to `count` connections that are `wanted`, those that are worth least, and answers how many.
+    pub(super) fn free(&self, count: usize, wanted: impl Fn(&Connection) -> bool) -> usize {
+        let now = Instant::now();
+        let mut found: Vec<((u8, u64), usize)> = Vec::new();
         for index in self.slots.indices() {
             self.slots.take_if(index, |connection| {
-                if connection.wait() == Wait::Idle {
-                    idle.push((connection.due(), index));
-                }
+                let worth = connection.worth(now).filter(|_| wanted(connection));
+                found.extend(worth.map(|worth| (worth, index)));
                 false
             });
         }
-        idle.sort_unstable();
+        found.sort_unstable();
         let mut freed = 0;
-        for (_, index) in idle {
-            if freed == FREED_AT_ONCE {
+        for ((kind, _), index) in found {
+            if freed == count {
                 break;
             }
-            let is_idle = |connection: &Connection| connection.wait() == Wait::Idle;
-            let Some(mut connection) = self.slots.take_if(index, is_idle) else { continue };
-            // A request may have come that no thread has seen yet.
-            connection.note_event(EventFlags::all());
-            match connection.step(&self.limits) {
-                Verdict::Wait if !is_idle(&connection) => self.requeue(connection),
-                Verdict::Request | Verdict::Again => self.requeue(connection),
-                Verdict::Wait | Verdict::Close => {
-                    self.close(connection);
-                    freed += 1;
+            let is_same = |connection: &Connection| connection.worth(now).is_some_and(|worth| worth.0 == kind);
+            let Some(connection) = self.slots.take_if(index, is_same) else { continue };
+            freed += usize::from(self.give_up(connection));
+        }
+        freed
+    }
+
+    /// Closes a connection, unless more has come than any thread has seen yet.
+    fn give_up(&self, mut connection: Box<Connection>) -> bool {
+        let wait = connection.wait();
+        connection.note_event(EventFlags::all());
+        match connection.step(&self.limits) {
+            Verdict::Wait if connection.wait() != wait => self.requeue(connection),
+            Verdict::Request | Verdict::Again | Verdict::Large => self.requeue(connection),
+            Verdict::Wait | Verdict::Close => {
+                if matches!(wait, Wait::Head | Wait::Body) {
+                    // It may hear of it, but nobody waits for that.
+                    connection.reject(BUSY);
+                    self.counters.rejected.add();
+                    let _ = connection.flush();
                 }
+                self.close(connection);
+                return true;
             }
         }
-        self.gate.wake_keeper();
+        false
     }
 
     /// Takes a new connection in, or tells it why not.
     pub(super) fn admit(&self, socket: Socket, peer: Option<SocketAddr>) {
         self.counters.connections.add();
         let limit = self.limits.connections.min(CONNECTIONS_MAX);
-        let is_full = self.admitted.fetch_add(1, Ordering::SeqCst) >= limit;
-        let is_refused = !self.count_address(peer) || is_full;
+        let has_share = self.count_address(peer);
+        let has_place = self.admitted.fetch_add(1, Ordering::SeqCst) < limit;
+        let is_refused = !has_share || !has_place && !self.make_place(limit);
         if is_refused {
             self.counters.refused.add();
             self.discount(peer);
@@ -104,7 +129,7 @@ impl Engine {
         let token = self.slots.insert(socket.clone(), |token| {
             let mut connection = Box::new(Connection::new(token, socket.clone(), peer));
             if is_refused {
-                connection.refuse(Reject::new(503, "too many connections; try again"));
+                connection.refuse(BUSY);
             }
             connection.interest = READS;
             connection.set_timer(Instant::now(), limits);
@@ -123,24 +148,30 @@ impl Engine {
         self.gate.wake_keeper_for_connections();
     }
 
+    /// The address of a client, if it is no proxy's.
+    pub(super) fn single_client(&self, peer: Option<SocketAddr>) -> Option<IpAddr> {
+        let is_proxy = |peer: &SocketAddr| self.limits.policy.as_ref().is_some_and(|policy| policy.is_proxy(peer.ip()));
+        peer.filter(|peer| !is_proxy(peer)).map(counted_address)
+    }
+
     /// Counts a connection of an address, and answers whether it may have one more.
     fn count_address(&self, peer: Option<SocketAddr>) -> bool {
-        let (Some(limit), Some(peer)) = (self.limits.connections_per_address, peer) else { return true };
+        let limit = self.limits.connections_per_address;
+        let (Some(limit), Some(client)) = (limit, self.single_client(peer)) else { return true };
         let mut addresses = lock(&self.addresses);
-        let count = addresses.entry(counted_address(peer)).or_default();
+        let count = addresses.entry(client).or_default();
         *count += 1;
         *count <= limit
     }
 
     /// Counts a connection that was served less.
     pub(super) fn discount(&self, peer: Option<SocketAddr>) {
-        if let (Some(_), Some(peer)) = (self.limits.connections_per_address, peer) {
+        if let (Some(_), Some(client)) = (self.limits.connections_per_address, self.single_client(peer)) {
             let mut addresses = lock(&self.addresses);
-            let address = counted_address(peer);
-            if let Some(count) = addresses.get_mut(&address) {
+            if let Some(count) = addresses.get_mut(&client) {
                 *count -= 1;
                 if *count == 0 {
-                    addresses.remove(&address);
+                    addresses.remove(&client);
                 }
             }
         }

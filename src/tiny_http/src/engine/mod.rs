@@ -4,6 +4,7 @@
 //! slot, goes as far as it can, and puts it back; so a request costs one wait, one read and one write.
 
 mod accept;
+mod memory;
 mod peek;
 mod seats;
 mod shutdown;
@@ -27,6 +28,7 @@ use crate::limits::{Limits, Reject};
 use crate::listen::Listener;
 use crate::pace::{Pace, Wait};
 use crate::slots::Slots;
+use crate::spool::Spools;
 use crate::stats::Counters;
 use crate::token::Token;
 
@@ -44,8 +46,6 @@ const LISTENS: EventFlags = EventFlags::from_bits_retain(EventFlags::IN.bits() |
 const CONNECTIONS_MAX: usize = 1 << 20;
 /// Slots for connections over the limit, which are there only to be told so.
 const SPARE_SLOTS: usize = 64;
-/// Memory of a connection that is too little to count.
-const UNCOUNTED_BYTES: usize = 8 << 10;
 
 const TOO_MUCH_MEMORY: Reject = Reject::new(503, "the server has too much to remember; try again");
 
@@ -67,6 +67,7 @@ pub(crate) struct Engine {
     refused: AtomicUsize,
     addresses: Mutex<HashMap<IpAddr, usize>>,
     memory: AtomicUsize,
+    spools: Arc<Spools>,
     /// No more connections, and each is closed after its reply.
     is_closing: AtomicBool,
     /// No more requests.
@@ -104,6 +105,7 @@ impl Engine {
             late_cuts: AtomicUsize::new(0),
             addresses: Mutex::default(),
             memory: AtomicUsize::new(0),
+            spools: Spools::new(limits.large_bodies),
             is_closing: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
             is_accept_paused: AtomicBool::new(false),
@@ -212,13 +214,19 @@ impl Engine {
                     self.requeue(connection);
                     return None;
                 }
+                Verdict::Large => {
+                    if let Err(reject) = self.give_spool(&mut connection) {
+                        connection.reject(reject);
+                    }
+                    continue;
+                }
                 Verdict::Wait => {}
             }
             if self.is_closing() && connection.wait() == Wait::Idle {
                 self.close(connection);
                 return None;
             }
-            if !self.charge(&mut connection) {
+            if !self.charge(&mut connection) && !self.free_memory() {
                 connection.reject(TOO_MUCH_MEMORY);
                 continue;
             }
@@ -273,7 +281,7 @@ impl Engine {
 
     /// Leaves a request to a thread that asks for one.
     fn put_aside(&self, mut connection: Box<Connection>) {
-        while !self.charge(&mut connection) {
+        while !self.charge(&mut connection) && !self.free_memory() {
             connection.reject(TOO_MUCH_MEMORY);
             match self.drive(connection) {
                 Some(back) => connection = back,
@@ -340,25 +348,6 @@ impl Engine {
         }
     }
 
-    /// Counts the memory that a connection holds while it waits. Answers no if a body would make it too much.
-    fn charge(&self, connection: &mut Connection) -> bool {
-        let memory = connection.memory();
-        let memory = if memory > UNCOUNTED_BYTES { memory } else { 0 };
-        if memory == connection.charged {
-            return true;
-        }
-        self.memory.fetch_add(memory, Ordering::Relaxed);
-        let total = self.memory.fetch_sub(connection.charged, Ordering::Relaxed) - connection.charged;
-        let has_grown = memory > connection.charged;
-        connection.charged = memory;
-        !(has_grown && total > self.limits.memory_bytes && matches!(connection.wait(), Wait::Body | Wait::Thread))
-    }
-
-    /// Whether so many bytes of a reply may be kept for a client that is slow to take them.
-    pub(crate) fn has_memory_for(&self, bytes: usize) -> bool {
-        self.memory.load(Ordering::Relaxed).saturating_add(bytes) <= self.limits.memory_bytes
-    }
-
     /// The keeper's round: closes what has waited too long, and listens again after a pause.
     pub(crate) fn sweep(&self, now: Instant) {
         if self.is_accept_paused.swap(false, Ordering::AcqRel)
@@ -385,7 +374,14 @@ impl Engine {
             return accept::ACCEPT_PAUSE;
         }
         let limits = &self.limits;
-        let times = [limits.head_time, limits.idle_time, limits.stall_time, limits.rate_window, limits.linger_time];
+        let times = [
+            limits.body_time,
+            limits.head_time,
+            limits.idle_time,
+            limits.stall_time,
+            limits.rate_window,
+            limits.linger_time,
+        ];
         let shortest = times.into_iter().min().unwrap_or_default();
         (shortest / 8).clamp(Duration::from_millis(5), Duration::from_millis(500))
     }
@@ -397,11 +393,6 @@ impl Engine {
 
     pub(crate) fn is_accept_paused(&self) -> bool {
         self.is_accept_paused.load(Ordering::Acquire)
-    }
-
-    /// Bytes held by connections that no thread works on.
-    pub(crate) fn memory(&self) -> usize {
-        self.memory.load(Ordering::Relaxed)
     }
 
     pub(crate) fn is_closing(&self) -> bool {

@@ -13,6 +13,9 @@ use crate::pace::{Wait, later};
 /// How long a shutdown waits for connections that threads have only for a moment.
 const SETTLE_TIME: Duration = Duration::from_secs(1);
 
+/// How long a shutdown waits for requests of which only a part has come.
+const HALF_SENT_TIME: Duration = Duration::from_secs(1);
+
 impl Engine {
     /// Stops accepting, waits until every request is answered or the time is over, and answers how many were not.
     pub(crate) fn shutdown(&self, until: Instant) -> usize {
@@ -31,16 +34,22 @@ impl Engine {
                 self.drive_aside(connection);
             }
         }
+        self.wait_for_end(until.min(later(Instant::now(), HALF_SENT_TIME)));
+        let half_sent = self.free(usize::MAX, |connection| matches!(connection.wait(), Wait::Head | Wait::Body));
+        self.wait_for_end(until);
+        half_sent + self.close_all(true)
+    }
+
+    /// Waits until all connections have ended, or the time is over.
+    fn wait_for_end(&self, until: Instant) {
         let mut guard = lock(&self.ended.0);
         while self.live() > 0 {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                break;
+                return;
             }
             guard = self.ended.1.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        drop(guard);
-        self.close_all(true)
     }
 
     /// Ends everything. Replies that are not written yet are cut if `cuts_replies`, else they may be finished. Answers

@@ -60,7 +60,7 @@ fn heads_up_to_each_limit_are_served_and_larger_ones_are_refused() {
 }
 
 /// A POST with this body: with its length, or in chunks of so many bytes.
-fn post(body: &[u8], chunk: Option<usize>) -> Vec<u8> {
+pub fn post(body: &[u8], chunk: Option<usize>) -> Vec<u8> {
     let framing = match chunk {
         None => format!("Content-Length: {}", body.len()),
         Some(_) => "Transfer-Encoding: chunked".to_owned(),
@@ -217,15 +217,19 @@ fn limits_may_be_as_large_as_their_types_allow() {
         rate_bytes: u64::MAX,
         rate_window: Duration::MAX,
         body_buffer_bytes: usize::MAX,
+        large_bodies: usize::MAX,
+        body_time: Duration::MAX,
         body_bytes: u64::MAX,
         reply_buffer_bytes: usize::MAX,
         drain_bytes: usize::MAX,
         memory_bytes: usize::MAX,
         linger_time: Duration::MAX,
         continue_early: true,
+        policy: None,
     };
-    let streams = Limits { body_buffer_bytes: 0, continue_early: false, ..limits.clone() };
-    for limits in [limits, streams] {
+    let in_files = Limits { body_buffer_bytes: 0, ..limits.clone() };
+    let streams = Limits { large_bodies: 0, continue_early: false, ..in_files.clone() };
+    for limits in [limits, in_files, streams] {
         let running = echo(limits);
         let mut client = running.client();
         for chunk in [None, Some(3)] {

@@ -27,19 +27,34 @@ fn assert_refused(client: &mut Client) {
     assert!(client.is_closed());
 }
 
+/// A server whose requests wait until the door is open, and clients that each have sent one.
+fn busy(limits: Limits) -> (Running, Arc<Door>, Vec<Client>) {
+    let door = Arc::new(Door::default());
+    let (behind, count) = (door.clone(), limits.connections);
+    let running = serve(limits, 8, move |request| {
+        behind.pass();
+        respond_with_echo(request);
+    });
+    let mut clients: Vec<Client> = (0..count).map(|_| running.client()).collect();
+    for client in &mut clients {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    eventually("all requests", || running.server.stats().requests_total == count as u64);
+    (running, door, clients)
+}
+
 #[test]
 fn one_connection_too_many_is_told_so_and_one_that_leaves_makes_room() {
-    let running = echo(Limits { connections: 2, ..patient() });
-    let (mut first, mut second) = (running.client(), running.client());
-    assert!(first.is_alive() && second.is_alive());
+    let (running, door, mut busy) = busy(Limits { connections: 2, ..patient() });
     for _ in 0..3 {
         assert_refused(&mut running.client());
     }
-    assert!(first.is_alive() && second.is_alive());
-    drop(first);
+    door.open();
+    assert!(busy.iter_mut().all(|client| client.reply().status == 200));
+    drop(busy.pop());
     eventually("room", || running.server.num_connections() == 1);
     assert!(running.client().is_alive());
-    assert!(second.is_alive());
+    assert!(busy[0].is_alive());
     let stats = running.server.stats();
     assert_eq!((stats.connections_refused_total, stats.accept_pauses_total), (3, 0));
 }
@@ -47,14 +62,40 @@ fn one_connection_too_many_is_told_so_and_one_that_leaves_makes_room() {
 #[test]
 fn refused_clients_that_stay_take_nobodys_place() {
     let limits = Limits { connections: 2, linger_time: Duration::from_secs(600), ..patient() };
-    let running = echo(limits);
-    let (mut first, mut second) = (running.client(), running.client());
-    assert!(first.is_alive() && second.is_alive());
+    let (running, door, mut busy) = busy(limits);
     let mut refused: Vec<Client> = (0..5).map(|_| running.client()).collect();
     refused.iter_mut().for_each(assert_refused);
-    drop(first);
+    door.open();
+    assert!(busy.iter_mut().all(|client| client.reply().status == 200));
+    drop(busy.pop());
     eventually("a place for another", || running.client().is_alive());
-    assert!(second.is_alive());
+    assert!(busy[0].is_alive());
+}
+
+#[test]
+fn for_one_connection_too_many_the_longest_idle_is_closed_and_first_those_that_never_asked() {
+    let running = echo(Limits { connections: 4, ..patient() });
+    let connections = |count| eventually("a connection", || running.server.num_connections() == count);
+    let mut used = running.client();
+    assert!(used.is_alive());
+    let mut silent = running.client();
+    connections(2);
+    let (mut half, mut last) = (running.client(), running.client());
+    half.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nha");
+    assert!(last.is_alive());
+    connections(4);
+    let mut newcomer = running.client();
+    assert!(newcomer.is_alive() && silent.is_closed());
+    let mut another = running.client();
+    assert!(another.is_alive() && used.is_closed());
+    assert_eq!(
+        half.send("lf").reply().text(),
+        "POST / half",
+        "a request that comes is worth more than idle connections"
+    );
+    assert!(last.is_alive() && newcomer.is_alive() && another.is_alive());
+    let stats = running.server.stats();
+    assert_eq!((stats.connections, stats.connections_refused_total), (4, 0));
 }
 
 #[test]
@@ -170,14 +211,10 @@ fn each_figure_moves_when_it_should() {
     assert_eq!(stats().requests_total, 2);
     drop(wrong);
     eventually("one connection", || stats().connections == 1);
-    let mut second = running.client();
-    assert!(second.is_alive());
-    assert_refused(&mut running.client());
-
-    drop((client, second));
+    drop(client);
     eventually("no connections", || stats().connections == 0);
     let last = stats();
-    assert_eq!((last.connections_total, last.connections_refused_total), (4, 1));
-    assert_eq!((last.requests_total, last.requests_rejected_total), (3, 1), "a refused client sent no request");
+    assert_eq!((last.connections_total, last.connections_refused_total), (2, 0));
+    assert_eq!((last.requests_total, last.requests_rejected_total), (2, 1));
     assert_eq!((last.timeouts_total, last.accept_pauses_total, last.memory_bytes), (0, 0, 0));
 }

@@ -17,6 +17,7 @@ mod replies;
 mod slow;
 mod limits;
 mod limits_connections;
+mod large_bodies;
 mod limits_memory;
 mod limits_time;
 mod dropping;
