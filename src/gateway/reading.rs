@@ -12,10 +12,13 @@ use super::snapshot::Snapshot;
 use crate::config::{Kind, Value};
 use crate::error::{Code, Error, Result};
 use crate::fields::object_schema;
-use crate::http::{Access, Call, Endpoint, Limit, Output, Parameter, Reply, get};
+use crate::http::{Access, Call, Endpoint, Limit, Output, Parameter, Reply, Who, get};
 
 /// How long a request may wait: less than most proxies do for an answer.
 const WAIT_MAX: Duration = Duration::from_secs(55);
+
+/// What it costs to make the configuration of another gateway, in requests.
+const EXPORT_COST: u32 = 20;
 
 /// What the request asks for.
 struct Wanted {
@@ -45,7 +48,8 @@ pub(super) fn endpoint(gateway: &Arc<Gateway>) -> Endpoint {
         .also(200, Output::Text(export::TEXT))
         .also(200, Output::Text(export::YAML))
         .also(304, Output::Nothing)
-        // A fleet of gateways may share a key, and all of them come at once when something has changed.
+        // A fleet of gateways may share a key, and all of them come at once when something has changed. What has to be made
+        // for one of them has its price.
         .limit(Limit::None)
         .fails(&[Code::RateLimitExceeded])
 }
@@ -85,7 +89,7 @@ fn read(gateway: &Gateway, call: &mut Call<'_, '_>) -> Result<Reply> {
         true => Reply::empty(304),
         false => match wanted.format {
             None => Reply::shared(snapshot.body()),
-            Some(format) => exported(&snapshot, format, wanted.port)?,
+            Some(format) => exported(call, &snapshot, format, wanted.port)?,
         },
     };
     if let (true, Some(wait)) = (is_known, wanted.wait) {
@@ -94,9 +98,11 @@ fn read(gateway: &Gateway, call: &mut Call<'_, '_>) -> Result<Reply> {
     Ok(reply.header("ETag", etag).header("Cache-Control", "private, no-cache"))
 }
 
-fn exported(snapshot: &Snapshot, format: Format, port: u16) -> Result<Reply> {
-    let export = export::export(format, port, snapshot.objects())?;
-    let reply = Reply::text(format.media_type(), export.text);
+fn exported(call: &Call<'_, '_>, snapshot: &Snapshot, format: Format, port: u16) -> Result<Reply> {
+    let who = Who::of(call.caller.as_deref(), call.address);
+    let charge = || call.service.limits().charge_for(Limit::General, who, EXPORT_COST);
+    let export = snapshot.exported(format, port, charge)?;
+    let reply = Reply::text(format.media_type(), export.text.clone());
     Ok(reply.header("X-Not-Expressed", export.notes.len().to_string()))
 }
 

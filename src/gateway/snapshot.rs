@@ -5,13 +5,15 @@
 //! the left; and whoever tries the routes one after the other, and takes the first whose pattern and methods fit, takes
 //! the right one.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::export::{self, Export, Format};
 use super::pattern::{self, Segment};
+use crate::error::Result;
 use crate::http::SharedBody;
 
 /// How a segment sorts, and the end of a pattern before them all. A literal is followed by its text and a zero, which sorts
@@ -86,6 +88,12 @@ fn key(pattern: &str) -> Vec<u8> {
     key
 }
 
+/// An export, when it has been made.
+type Made = Arc<OnceLock<Result<Arc<Export>>>>;
+
+/// Exports that are kept.
+const EXPORTS_MAX: usize = 8;
+
 /// All routes at one moment.
 #[derive(Debug)]
 pub struct Snapshot {
@@ -96,6 +104,8 @@ pub struct Snapshot {
     /// The others, in the same order.
     pub disabled: Vec<Arc<Route>>,
     body: OnceLock<Arc<SharedBody>>,
+    /// As configurations of other gateways, by their ports: those that were asked for last.
+    exports: Mutex<Vec<((Format, u16), Made)>>,
 }
 
 impl Snapshot {
@@ -108,7 +118,7 @@ impl Snapshot {
         }
         let digest = hash.finalize();
         let etag = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        Snapshot { etag, routes, disabled, body: OnceLock::new() }
+        Snapshot { etag, routes, disabled, body: OnceLock::new(), exports: Mutex::default() }
     }
 
     /// The enabled routes as objects, in their order.
@@ -119,6 +129,33 @@ impl Snapshot {
     /// The enabled routes as JSON, made once.
     pub(super) fn body(&self) -> Arc<SharedBody> {
         self.body.get_or_init(|| SharedBody::new("application/json", self.write())).clone()
+    }
+
+    /// As the configuration of another gateway, made once while it is among those asked for last. `charge` says whether
+    /// it may be made.
+    pub(super) fn exported(
+        &self,
+        format: Format,
+        port: u16,
+        charge: impl FnOnce() -> Result<()>,
+    ) -> Result<Arc<Export>> {
+        let mut exports = self.exports.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = exports.iter().position(|(key, _)| *key == (format, port));
+        let made = match known {
+            Some(index) => exports.remove(index).1,
+            None => {
+                charge()?;
+                Made::default()
+            }
+        };
+        exports.insert(0, ((format, port), made.clone()));
+        exports.truncate(EXPORTS_MAX);
+        drop(exports);
+        // Those who ask for the same wait for the one who makes it.
+        match made.get_or_init(|| export::export(format, port, self.objects()).map(Arc::new)) {
+            Ok(export) => Ok(export.clone()),
+            Err(error) => Err(error.for_another()),
+        }
     }
 
     fn write(&self) -> Bytes {

@@ -32,6 +32,8 @@ pub struct Exchange {
     pub status: u16,
     pub bytes: usize,
     pub duration: Duration,
+    /// Whether it is worth a line in the logs.
+    pub is_noted: bool,
 }
 
 impl Exchange {
@@ -48,6 +50,7 @@ impl Exchange {
             status: 0,
             bytes: 0,
             duration: Duration::ZERO,
+            is_noted: true,
         }
     }
 

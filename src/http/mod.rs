@@ -16,6 +16,7 @@ mod shared;
 mod memory;
 mod snapshot;
 mod log;
+mod sample;
 mod traffic;
 mod afterwards;
 mod call;

@@ -58,6 +58,21 @@ impl RateLimits {
 
     /// Takes a token, or says when there will be one.
     pub fn charge(&self, limit: Limit, who: Who) -> Result<()> {
+        self.take(limit, who, 1.0, 1.0)
+    }
+
+    /// Takes some tokens for what costs as much as so many requests.
+    pub fn charge_for(&self, limit: Limit, who: Who, requests: u32) -> Result<()> {
+        self.take(limit, who, requests.into(), requests.into())
+    }
+
+    /// Says when there will be a token if there is none now.
+    pub fn check(&self, limit: Limit, who: Who) -> Result<()> {
+        self.take(limit, who, 1.0, 0.0)
+    }
+
+    /// Takes `tokens` if `needed` are there, or says when they will be.
+    fn take(&self, limit: Limit, who: Who, needed: f64, tokens: f64) -> Result<()> {
         let per_minute = match limit {
             Limit::General => self.rates.general,
             Limit::Login => self.rates.login,
@@ -67,6 +82,7 @@ impl RateLimits {
             return Ok(());
         }
         let capacity = f64::from(per_minute);
+        let (needed, tokens) = (needed.min(capacity), tokens.min(capacity));
         let key = (limit, who);
         let index = self.hasher.hash_one(&key) as usize % SHARDS;
         let mut shard = self.shards[index].lock().unwrap_or_else(PoisonError::into_inner);
@@ -82,11 +98,11 @@ impl RateLimits {
         let filled = (now - bucket.filled).as_secs_f64() * capacity / MINUTE;
         bucket.tokens = (bucket.tokens + filled).min(capacity);
         bucket.filled = now;
-        if bucket.tokens >= 1.0 {
-            bucket.tokens -= 1.0;
+        if bucket.tokens >= needed {
+            bucket.tokens -= tokens;
             return Ok(());
         }
-        let wait = Duration::from_secs_f64((1.0 - bucket.tokens) * MINUTE / capacity);
+        let wait = Duration::from_secs_f64((needed - bucket.tokens) * MINUTE / capacity);
         let seconds = wait.as_secs() + 1;
         let error = Error::new(
             Code::RateLimitExceeded,

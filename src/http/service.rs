@@ -31,7 +31,9 @@ use crate::error::{Code, Error, Result};
 use crate::request_id::RequestId;
 
 /// Finds out who shows these credentials.
-pub type Admission = Box<dyn Fn(Credentials<'_>) -> Result<Arc<Caller>> + Send + Sync>;
+///
+/// Before it asks the database, it asks whether it may: that is for whoever has not guessed too often.
+pub type Admission = Box<dyn Fn(Credentials<'_>, &dyn Fn() -> Result<()>) -> Result<Arc<Caller>> + Send + Sync>;
 
 /// Is told of each request when its reply has been sent. The thread that answers requests waits for it.
 pub type Observer = Box<dyn Fn(Exchange) + Send + Sync>;
@@ -217,7 +219,10 @@ impl Service {
     fn conclude(&self, mut exchange: Exchange, sent: io::Result<usize>, start: Instant) {
         exchange.finish(sent, start.elapsed());
         self.traffic.end(exchange.place, exchange.status, exchange.duration);
-        exchange.log(self.logs_json);
+        exchange.is_noted = self.traffic.is_noted(&exchange);
+        if exchange.is_noted {
+            exchange.log(self.logs_json);
+        }
         if let Some(observer) = &self.observer {
             observer(exchange);
         }
@@ -244,7 +249,12 @@ impl Service {
                 let allow = allow.map_or(String::new(), |(_, value)| value);
                 return Ok((Reply::empty(204).header("Allow", allow), None));
             }
-            result => result?,
+            Err(error) => {
+                // Those who look for what is not there pay for it as for anything else.
+                self.limits.charge(Limit::General, Who::address(address))?;
+                return Err(error);
+            }
+            Ok(found) => found,
         };
         exchange.endpoint = endpoint.label;
         exchange.place = Some(endpoint.place);
@@ -338,7 +348,8 @@ impl Service {
             let message = "show an API key (X-API-Key) or an access token (Authorization: Bearer)";
             return Err(Error::new(Code::MissingApiKey, message));
         };
-        match (self.admission)(credentials) {
+        let may_ask = || self.limits.check(Limit::General, Who::address(address));
+        match (self.admission)(credentials, &may_ask) {
             Ok(caller) => Ok(Some(caller)),
             Err(error) => {
                 if error.code.status() == 401 {

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::endpoint::Endpoint;
+use super::log::Exchange;
+use super::sample::Sample;
 use crate::metrics::{Family, Histogram, LATENCY_BOUNDS, Text};
 
 /// Statuses by their first digit, from 1xx on.
@@ -26,6 +28,7 @@ pub struct Traffic {
     by_endpoint: Vec<Counts>,
     running: AtomicU64,
     waiting: AtomicU64,
+    sample: Sample,
 }
 
 impl Traffic {
@@ -41,6 +44,7 @@ impl Traffic {
             by_endpoint: of.chain([counts(NOWHERE, NOWHERE)]).collect(),
             running: AtomicU64::new(0),
             waiting: AtomicU64::new(0),
+            sample: Sample::default(),
         }
     }
 
@@ -66,6 +70,11 @@ impl Traffic {
         let class = usize::from(status / 100).clamp(1, CLASSES.len()) - 1;
         counts.by_class[class].fetch_add(1, Ordering::Relaxed);
         counts.times.observe(time);
+    }
+
+    /// Whether a request is worth a line in the logs.
+    pub(super) fn is_noted(&self, exchange: &Exchange) -> bool {
+        self.sample.has(exchange)
     }
 
     /// Writes what has been counted. Endpoints that nobody has called are left out.
@@ -96,5 +105,9 @@ impl Traffic {
         let waiting = self.waiting.load(Ordering::Relaxed);
         let help = "Requests that wait for a change, without a thread.";
         text.one("mainstay_http_requests_waiting", Family::Gauge, help, waiting as f64);
+        let help =
+            "Refused requests of strangers, and refused for their number, that are in no log: each minute has a few.";
+        let unlogged = self.sample.left_out() as f64;
+        text.one("mainstay_http_requests_unlogged_total", Family::Counter, help, unlogged);
     }
 }

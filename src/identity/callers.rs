@@ -19,6 +19,8 @@ use crate::sql;
 
 /// Callers that are remembered.
 const CALLERS_MAX: usize = 10_000;
+/// Credentials that are nobody's and are remembered as such.
+const STRANGERS_MAX: usize = 10_000;
 /// How long, whatever the database says or does not say.
 const TIME_MAX: Duration = Duration::from_secs(300);
 /// How often the use of a key is noted.
@@ -38,9 +40,18 @@ struct Remembered {
     touched: Option<Instant>,
 }
 
+impl Remembered {
+    /// Whether it need not be looked up again.
+    fn is_fresh(&self, now: Instant) -> bool {
+        now - self.since < TIME_MAX && self.touched.is_none_or(|touched| now - touched < TOUCH_EVERY)
+    }
+}
+
 #[derive(Default)]
 struct Memory {
     by_shown: HashMap<Shown, Remembered>,
+    /// What nobody has, and since when that is known.
+    strangers: HashMap<Shown, Instant>,
     is_listening: bool,
     /// Counts what was said: what was looked up before something was said is not remembered after it.
     generation: u64,
@@ -57,8 +68,13 @@ impl Callers {
         Callers { database, memory: RwLock::default() }
     }
 
-    /// Who shows these credentials.
-    pub fn admit(&self, credentials: Credentials<'_>, tokens: &Tokens) -> Result<Arc<Caller>> {
+    /// Who shows these credentials. The database is asked if `may_ask` lets it be.
+    pub fn admit(
+        &self,
+        credentials: Credentials<'_>,
+        tokens: &Tokens,
+        may_ask: &dyn Fn() -> Result<()>,
+    ) -> Result<Arc<Caller>> {
         match credentials {
             Credentials::ApiKey(text) => {
                 let unknown = || Error::new(Code::InvalidApiKey, "the API key is unknown, revoked or expired");
@@ -66,34 +82,38 @@ impl Callers {
                 if !key::is_well_formed(text) {
                     return Err(unknown());
                 }
-                self.known(Shown::KeyHash(key::hash(text)))?.ok_or_else(unknown)
+                self.known(Shown::KeyHash(key::hash(text)), may_ask)?.ok_or_else(unknown)
             }
             Credentials::Token(text) => {
                 let claims = tokens.check(text)?;
                 let ended = || Error::new(Code::InvalidToken, "the session has ended; log in again");
-                let caller = self.known(Shown::Session(claims.sid))?.ok_or_else(ended)?;
+                let caller = self.known(Shown::Session(claims.sid), may_ask)?.ok_or_else(ended)?;
                 if caller.user_id == claims.sub { Ok(caller) } else { Err(ended()) }
             }
         }
     }
 
-    fn known(&self, shown: Shown) -> Result<Option<Arc<Caller>>> {
-        let (generation, remembered) = {
+    /// Whoever has been somebody before may be asked for again, however much others guess at the same address.
+    fn known(&self, shown: Shown, may_ask: &dyn Fn() -> Result<()>) -> Result<Option<Arc<Caller>>> {
+        let now = Instant::now();
+        let generation = {
             let memory = self.memory.read().unwrap_or_else(PoisonError::into_inner);
-            let remembered = memory.by_shown.get(&shown).filter(|known| known.since.elapsed() < TIME_MAX);
-            let is_touched = |known: &Remembered| known.touched.is_none_or(|touched| touched.elapsed() < TOUCH_EVERY);
-            match remembered {
-                Some(known) if is_touched(known) => (memory.generation, Some(known.caller.clone())),
-                _ => (memory.generation, None),
+            if memory.strangers.get(&shown).is_some_and(|since| now - *since < TIME_MAX) {
+                return Ok(None);
             }
+            match memory.by_shown.get(&shown) {
+                None => may_ask()?,
+                Some(known) if known.is_fresh(now) => {
+                    let is_over = known.caller.expires_at.is_some_and(|end| end <= SystemTime::now());
+                    return Ok((!is_over).then(|| known.caller.clone()));
+                }
+                Some(_) => {}
+            }
+            memory.generation
         };
-        if let Some(caller) = remembered {
-            let is_over = caller.expires_at.is_some_and(|end| end <= SystemTime::now());
-            return Ok((!is_over).then_some(caller));
-        }
-        let Some(caller) = self.look_up(shown)?.map(Arc::new) else { return Ok(None) };
-        self.remember(shown, &caller, generation);
-        Ok(Some(caller))
+        let caller = self.look_up(shown)?.map(Arc::new);
+        self.remember(shown, caller.as_ref(), generation);
+        Ok(caller)
     }
 
     fn look_up(&self, shown: Shown) -> Result<Option<Caller>> {
@@ -114,18 +134,26 @@ impl Callers {
         }
     }
 
-    fn remember(&self, shown: Shown, caller: &Arc<Caller>, generation: u64) {
+    fn remember(&self, shown: Shown, caller: Option<&Arc<Caller>>, generation: u64) {
         let mut memory = self.memory.write().unwrap_or_else(PoisonError::into_inner);
         if !memory.is_listening || memory.generation != generation {
             return;
         }
+        let now = Instant::now();
+        let Some(caller) = caller else {
+            if memory.strangers.len() >= STRANGERS_MAX {
+                memory.strangers.clear();
+            }
+            memory.by_shown.remove(&shown);
+            memory.strangers.insert(shown, now);
+            return;
+        };
         if memory.by_shown.len() >= CALLERS_MAX {
             memory.by_shown.retain(|_, known| known.since.elapsed() < TIME_MAX);
             if memory.by_shown.len() >= CALLERS_MAX {
                 memory.by_shown.clear();
             }
         }
-        let now = Instant::now();
         let touched = matches!(shown, Shown::KeyHash(_)).then_some(now);
         memory.by_shown.insert(shown, Remembered { caller: caller.clone(), since: now, touched });
     }
@@ -134,6 +162,8 @@ impl Callers {
     pub fn hear(&self, heard: Heard<'_>) {
         let mut memory = self.memory.write().unwrap_or_else(PoisonError::into_inner);
         memory.generation += 1;
+        // Whoever was nobody may be somebody now.
+        memory.strangers.clear();
         match heard {
             Heard::Listening => {
                 memory.is_listening = true;

@@ -86,7 +86,7 @@ pub fn random_password() -> Result<String> {
 /// What admits callers.
 pub fn admission(identity: &Arc<Identity>) -> Admission {
     let identity = identity.clone();
-    Box::new(move |credentials| identity.callers.admit(credentials, &identity.tokens))
+    Box::new(move |credentials, may_ask| identity.callers.admit(credentials, &identity.tokens, may_ask))
 }
 
 /// Rows of one statement that cleans up.

@@ -145,7 +145,7 @@ impl Shared {
     fn add(&self, exchange: Exchange) {
         let mut waiting = self.lock();
         waiting.work.add(&exchange);
-        if !self.options.notes_requests {
+        if !self.options.notes_requests || !exchange.is_noted {
             return;
         }
         if waiting.entries.len() >= ENTRIES_MAX {

@@ -147,25 +147,6 @@ fn what_should_not_have_happened_is_told_by_the_id_of_the_request_alone_and_the_
 }
 
 #[test]
-fn a_limit_is_for_each_caller_alone_and_says_when_to_come_back() {
-    let app = App::start_with(&[("RATE_LIMIT", "5")]);
-    let (one, other) = (app.user().client, app.user().client);
-    let ask = |client: &Client| (0..6).map(|_| client.get("/api/teams").status).collect::<Vec<u16>>();
-    assert_eq!(ask(&one), [200, 200, 200, 200, 200, 429]);
-    assert_eq!(ask(&other), [200, 200, 200, 200, 200, 429]);
-    let refused = one.get("/api/teams").refuse(429, "RATE_LIMIT_EXCEEDED");
-    let seconds: u64 = refused.header("Retry-After").unwrap().parse().unwrap();
-    assert!((1..=13).contains(&seconds), "five a minute are one in twelve seconds: {seconds}");
-    assert_eq!((refused.header("RateLimit-Limit"), refused.header("RateLimit-Remaining")), (Some("5"), Some("0")));
-    (0..20).for_each(|_| drop(one.get("/live").expect(200)));
-    // Whoever guesses keys is limited by their address, however many they have.
-    let guess = |index: usize| app.nobody().with("X-API-Key", &format!("ctm_{index}")).get("/api/teams").status;
-    let guesses: Vec<u16> = (0..8).map(guess).collect();
-    assert_eq!(guesses, [401, 401, 401, 401, 401, 429, 429, 429]);
-    app.user().client.get("/api/teams").expect(200);
-}
-
-#[test]
 fn bytes_that_mean_nothing_are_answered_at_once() {
     let zoo = Specimens::serve();
     let start = Instant::now();

@@ -3,6 +3,7 @@
 mod specimen;
 mod resources;
 mod filters;
+mod limits;
 mod lists;
 mod bodies;
 mod writes;

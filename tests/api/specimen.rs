@@ -92,7 +92,7 @@ impl Specimens {
             memory: Default::default(),
             database: pools,
             endpoints,
-            admission: Box::new(move |_| Ok(caller.clone())),
+            admission: Box::new(move |_, _| Ok(caller.clone())),
             rates: Rates { general: 0, login: 0 },
             proxies: mainstay::config::Networks::default(),
             cors: Cors::default(),

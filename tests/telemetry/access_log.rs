@@ -62,6 +62,24 @@ fn each_request_to_the_api_has_a_row_with_who_what_and_how_long() {
 }
 
 #[test]
+fn of_strangers_that_are_refused_a_few_are_in_the_log_and_all_are_counted() {
+    let app = App::start();
+    let admin = app.admin().client;
+    for _ in 0..100 {
+        app.nobody().get("/nowhere").expect(404);
+        app.nobody().with("X-API-Key", "ctm_wrong").get("/api/teams").expect(401);
+    }
+    admin.with("X-Request-Id", "behind-them").get("/api/nowhere").expect(404);
+    admin.with("X-Request-Id", "behind-all").get("/api/teams/none").expect(404);
+    row(&admin, "behind-all");
+    let refused = rows(&admin, "/api/api-access-logs?status__gte=400&status__lt=404&limit=200");
+    let lost = rows(&admin, "/api/api-access-logs?status=404&limit=200");
+    assert_eq!(refused.len() + lost.len(), 61, "sixty of strangers, and one of somebody");
+    let metrics = app.nobody().get("/metrics").expect(200).text().to_owned();
+    assert!(metrics.contains("\nmainstay_http_requests_unlogged_total 141\n"), "{metrics}");
+}
+
+#[test]
 fn what_has_not_been_written_is_written_when_the_server_stops() {
     let mut app = App::start();
     let admin = app.admin().client;

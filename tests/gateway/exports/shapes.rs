@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::Setting;
+use crate::support::App;
 use crate::support::wait::wait_for;
 
 const ALL: [&str; 6] = ["nginx", "haproxy", "caddy", "traefik", "envoy", "kong"];
@@ -67,4 +68,20 @@ fn the_snapshot_answers_the_same_file_in_any_format_and_knows_who_has_it_already
     for query in ["format=apache", "format=", "format=nginx&port=0", "format=nginx&port=x"] {
         client.get(&format!("/api/routes/snapshot?{query}")).refuse(400, "MALFORMED_REQUEST");
     }
+}
+
+#[test]
+fn what_has_been_made_is_kept_and_what_has_to_be_made_has_its_price() {
+    let app = App::start_with(&[("RATE_LIMIT", "60")]);
+    let reader = app.operator().client;
+    let ask = |port: u32| reader.get(&format!("/api/routes/snapshot?format=nginx&port={port}"));
+    let first = ask(8000).expect(200).text().to_owned();
+    for _ in 0..30 {
+        assert_eq!(ask(8000).expect(200).text(), first);
+    }
+    ask(8001).expect(200);
+    ask(8002).expect(200);
+    ask(8003).refuse(429, "RATE_LIMIT_EXCEEDED");
+    ask(8000).expect(200);
+    reader.get("/api/routes/snapshot").expect(200);
 }
