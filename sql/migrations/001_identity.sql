@@ -180,6 +180,7 @@ CREATE TABLE identity.team_members (
     team_id uuid NOT NULL,
     user_id uuid NOT NULL,
     role text NOT NULL DEFAULT 'MEMBER',
+    accepted_at timestamptz DEFAULT now(),
     version integer NOT NULL DEFAULT 1,
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
@@ -188,7 +189,9 @@ CREATE TABLE identity.team_members (
     CONSTRAINT team_members_user_exists FOREIGN KEY (user_id) REFERENCES identity.users (id) ON DELETE CASCADE,
     CONSTRAINT team_members_role_is_known CHECK (role IN ('OWNER', 'MEMBER', 'VIEWER'))
 );
-COMMENT ON TABLE identity.team_members IS 'Who is in which team';
+COMMENT ON TABLE identity.team_members IS 'Who is in which team, and who was invited';
+COMMENT ON COLUMN identity.team_members.accepted_at IS
+'When the user agreed: before that they are invited, and nothing of the team is theirs nor of theirs the team''s';
 
 CREATE INDEX team_members_user_id ON identity.team_members (user_id);
 
@@ -360,6 +363,7 @@ AS $$
     SELECT team_id
     FROM identity.team_members
     WHERE user_id = identity.current_user_id()
+        AND accepted_at IS NOT NULL
 $$;
 COMMENT ON FUNCTION identity.current_team_ids() IS 'The teams that user is in';
 
@@ -375,10 +379,11 @@ AS $$
     FROM identity.team_members
     WHERE user_id = identity.current_user_id()
         AND role = 'OWNER'
+        AND accepted_at IS NOT NULL
 $$;
 COMMENT ON FUNCTION identity.current_owned_team_ids() IS 'The teams that user is an owner of';
 
-CREATE FUNCTION identity.current_team_mate_ids()
+CREATE FUNCTION identity.current_invitation_team_ids()
 RETURNS SETOF uuid
 LANGUAGE sql
 STABLE
@@ -386,12 +391,28 @@ PARALLEL SAFE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT mate.user_id
-    FROM identity.team_members AS own
-    JOIN identity.team_members AS mate ON mate.team_id = own.team_id
-    WHERE own.user_id = identity.current_user_id()
+    SELECT team_id
+    FROM identity.team_members
+    WHERE user_id = identity.current_user_id()
+        AND accepted_at IS NULL
 $$;
-COMMENT ON FUNCTION identity.current_team_mate_ids() IS 'Everybody who is in a team with that user';
+COMMENT ON FUNCTION identity.current_invitation_team_ids() IS 'The teams that user is invited to';
+
+CREATE FUNCTION identity.member_name(member identity.team_members)
+RETURNS text
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT u.name
+    FROM identity.users AS u
+    WHERE u.id = member.user_id
+        AND member.accepted_at IS NOT NULL
+$$;
+COMMENT ON FUNCTION identity.member_name(identity.team_members) IS
+'What team mates see of each other, once both have agreed: no more than this';
 
 -- Triggers.
 
@@ -415,6 +436,38 @@ AFTER INSERT ON identity.teams
 FOR EACH ROW
 WHEN (NEW.created_by IS NOT NULL)
 EXECUTE FUNCTION identity.make_creator_owner();
+
+-- Policies know rows, not columns: whoever may touch a membership may touch only what is theirs in it.
+-- Stable: what one statement changes of several members is judged by what was before it.
+CREATE FUNCTION identity.protect_membership()
+RETURNS trigger
+LANGUAGE plpgsql
+STABLE
+AS $$
+BEGIN
+    IF current_user <> 'authenticated_users' OR identity.current_user_is_admin() THEN
+        RETURN NEW;
+    END IF;
+    IF TG_OP = 'INSERT' THEN
+        -- Whoever is named by somebody else is asked first.
+        NEW.accepted_at := NULL;
+    ELSIF NEW.user_id <> OLD.user_id OR NEW.team_id <> OLD.team_id
+        OR NEW.accepted_at IS DISTINCT FROM OLD.accepted_at AND OLD.user_id IS DISTINCT FROM identity.current_user_id()
+        OR NEW.role <> OLD.role AND OLD.team_id NOT IN (SELECT identity.current_owned_team_ids()) THEN
+        RAISE insufficient_privilege USING
+            MESSAGE = 'only the invited user accepts, and only an owner of the team changes the role of a member',
+            SCHEMA = TG_TABLE_SCHEMA,
+            TABLE = TG_TABLE_NAME;
+    END IF;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION identity.protect_membership() IS
+'BEFORE INSERT OR UPDATE: a member is invited first, and accepts in person';
+
+CREATE TRIGGER protect_membership
+BEFORE INSERT OR UPDATE ON identity.team_members
+FOR EACH ROW EXECUTE FUNCTION identity.protect_membership();
 
 -- Policies know rows, not columns: that a user may change their own row must not let them become an administrator.
 CREATE FUNCTION identity.protect_user()
@@ -579,12 +632,8 @@ WITH CHECK (true);
 CREATE POLICY readers_see_all ON identity.users FOR SELECT TO mainstay_readonly
 USING (true);
 
-CREATE POLICY users_see_themselves_and_team_mates ON identity.users FOR SELECT TO authenticated_users
-USING (
-    id = (SELECT identity.current_user_id())
-    OR (SELECT identity.current_user_is_admin())
-    OR id IN (SELECT identity.current_team_mate_ids())
-);
+CREATE POLICY users_see_themselves ON identity.users FOR SELECT TO authenticated_users
+USING (id = (SELECT identity.current_user_id()) OR (SELECT identity.current_user_is_admin()));
 
 CREATE POLICY users_change_themselves ON identity.users FOR UPDATE TO authenticated_users
 USING (id = (SELECT identity.current_user_id()) OR (SELECT identity.current_user_is_admin()))
@@ -605,12 +654,14 @@ WITH CHECK (true);
 CREATE POLICY readers_see_all ON identity.teams FOR SELECT TO mainstay_readonly
 USING (true);
 
--- The creator is named beside the members, because a new row is checked before there is any.
+-- The creator is named beside the members, because a new row is checked before there is any. In any later transaction
+-- a creator is a member as others, or none.
 CREATE POLICY members_see_their_teams ON identity.teams FOR SELECT TO authenticated_users
 USING (
-    created_by = (SELECT identity.current_user_id())
+    (created_by = (SELECT identity.current_user_id()) AND created_at = now())
     OR (SELECT identity.current_user_is_admin())
     OR id IN (SELECT identity.current_team_ids())
+    OR id IN (SELECT identity.current_invitation_team_ids())
 );
 
 CREATE POLICY users_add_teams_of_their_own ON identity.teams FOR INSERT TO authenticated_users
@@ -633,7 +684,15 @@ CREATE POLICY readers_see_all ON identity.team_members FOR SELECT TO mainstay_re
 USING (true);
 
 CREATE POLICY members_see_each_other ON identity.team_members FOR SELECT TO authenticated_users
-USING (team_id IN (SELECT identity.current_team_ids()) OR (SELECT identity.current_user_is_admin()));
+USING (
+    user_id = (SELECT identity.current_user_id())
+    OR (SELECT identity.current_user_is_admin())
+    OR team_id IN (SELECT identity.current_team_ids())
+);
+
+CREATE POLICY users_accept_invitations ON identity.team_members FOR UPDATE TO authenticated_users
+USING (user_id = (SELECT identity.current_user_id()) AND accepted_at IS NULL)
+WITH CHECK (user_id = (SELECT identity.current_user_id()));
 
 CREATE POLICY owners_add_members ON identity.team_members FOR INSERT TO authenticated_users
 WITH CHECK (team_id IN (SELECT identity.current_owned_team_ids()) OR (SELECT identity.current_user_is_admin()));
@@ -769,5 +828,6 @@ GRANT EXECUTE ON FUNCTION
     identity.current_user_is_admin(),
     identity.current_team_ids(),
     identity.current_owned_team_ids(),
-    identity.current_team_mate_ids()
+    identity.current_invitation_team_ids(),
+    identity.member_name(identity.team_members)
 TO authenticated_users;

@@ -24,6 +24,9 @@ $$;
 
 DROP VIEW telemetry.activity_logs;
 
+DROP TRIGGER tell_of_invitation ON identity.team_members;
+DROP FUNCTION telemetry.tell_of_invitation();
+
 DROP TABLE telemetry.notifications;
 DROP TABLE telemetry.performance_metrics;
 DROP TABLE telemetry.system_metrics;

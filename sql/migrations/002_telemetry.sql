@@ -127,6 +127,32 @@ CREATE TRIGGER touch
 BEFORE UPDATE ON telemetry.notifications
 FOR EACH ROW EXECUTE FUNCTION ops.touch();
 
+CREATE FUNCTION telemetry.tell_of_invitation()
+RETURNS trigger
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    INSERT INTO telemetry.notifications (user_id, type, title, data)
+    SELECT
+        NEW.user_id,
+        'team_members.invited',
+        left('You are invited to the team ' || t.name, 255),
+        jsonb_build_object('team_id', t.id, 'team_member_id', NEW.id)
+    FROM identity.teams AS t
+    WHERE t.id = NEW.team_id;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION telemetry.tell_of_invitation() IS 'AFTER INSERT: whoever is invited to a team is told so';
+
+CREATE TRIGGER tell_of_invitation
+AFTER INSERT ON identity.team_members
+FOR EACH ROW
+WHEN (NEW.accepted_at IS NULL)
+EXECUTE FUNCTION telemetry.tell_of_invitation();
+
 -- Partitions. There is none for what fits no other: rows that nobody expects there would keep the right one from being
 -- made. All are made well ahead instead, by a job. Days and months are those of UTC.
 

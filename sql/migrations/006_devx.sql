@@ -412,10 +412,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     actor constant uuid := (telemetry.actor()).user_id;
-    who constant text := coalesce(
-        (SELECT coalesce(nullif(name, ''), email) FROM identity.users WHERE id = actor),
-        'Somebody'
-    );
+    -- Team mates read it: by the name, and never by the address.
+    who constant text := coalesce((SELECT nullif(name, '') FROM identity.users WHERE id = actor), 'Somebody');
     before constant jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) ELSE '{}' END;
     after constant jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) ELSE '{}' END;
     -- As it is now, or was last.
@@ -541,8 +539,11 @@ AS $$
     FROM identity.team_members
     WHERE user_id = identity.current_user_id()
         AND role IN ('OWNER', 'MEMBER')
+        AND accepted_at IS NOT NULL
 $$;
 COMMENT ON FUNCTION devx.current_working_team_ids() IS 'The teams in which that user does more than look on';
+
+-- What is given to a team is the team's: whoever leaves it, leaves it there, be it once their own.
 
 CREATE FUNCTION devx.current_project_ids()
 RETURNS SETOF uuid
@@ -555,12 +556,14 @@ AS $$
     SELECT id
     FROM devx.projects
     WHERE owner_id = identity.current_user_id()
+        AND (team_id IS NULL OR team_id IN (SELECT identity.current_team_ids()))
     UNION ALL
     SELECT id
     FROM devx.projects
     WHERE team_id IN (SELECT identity.current_team_ids())
 $$;
-COMMENT ON FUNCTION devx.current_project_ids() IS 'The projects that are that user''s or their teams''';
+COMMENT ON FUNCTION devx.current_project_ids() IS
+'The projects that are that user''s or their teams''';
 
 CREATE FUNCTION devx.current_working_project_ids()
 RETURNS SETOF uuid
@@ -573,12 +576,70 @@ AS $$
     SELECT id
     FROM devx.projects
     WHERE owner_id = identity.current_user_id()
+        AND (team_id IS NULL OR team_id IN (SELECT identity.current_team_ids()))
     UNION ALL
     SELECT id
     FROM devx.projects
     WHERE team_id IN (SELECT devx.current_working_team_ids())
 $$;
-COMMENT ON FUNCTION devx.current_working_project_ids() IS 'Those that the user may change';
+COMMENT ON FUNCTION devx.current_working_project_ids() IS
+'Those that the user may change';
+
+CREATE FUNCTION devx.current_owned_project_ids()
+RETURNS SETOF uuid
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT id
+    FROM devx.projects
+    WHERE owner_id = identity.current_user_id()
+        AND (team_id IS NULL OR team_id IN (SELECT identity.current_team_ids()))
+    UNION ALL
+    SELECT id
+    FROM devx.projects
+    WHERE team_id IN (SELECT identity.current_owned_team_ids())
+$$;
+COMMENT ON FUNCTION devx.current_owned_project_ids() IS
+'Those that the user may give away and remove: their own, and those of teams that they own';
+
+CREATE FUNCTION devx.protect_ownership()
+RETURNS trigger
+LANGUAGE plpgsql
+STABLE
+AS $$
+DECLARE
+    project constant uuid := to_jsonb(OLD) ->> CASE TG_TABLE_NAME WHEN 'projects' THEN 'id' ELSE 'project_id' END;
+BEGIN
+    IF current_user = 'authenticated_users'
+        AND NOT identity.current_user_is_admin()
+        AND project NOT IN (SELECT devx.current_owned_project_ids()) THEN
+        RAISE insufficient_privilege USING
+            MESSAGE = 'only an owner of the project, or of its team, moves what belongs to it',
+            SCHEMA = TG_TABLE_SCHEMA,
+            TABLE = TG_TABLE_NAME;
+    END IF;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION devx.protect_ownership() IS 'BEFORE UPDATE: members work on what is their team''s, and do not take it';
+
+CREATE TRIGGER protect_ownership
+BEFORE UPDATE ON devx.projects
+FOR EACH ROW
+WHEN (OLD.owner_id IS DISTINCT FROM NEW.owner_id OR OLD.team_id IS DISTINCT FROM NEW.team_id)
+EXECUTE FUNCTION devx.protect_ownership();
+
+CREATE TRIGGER protect_ownership
+BEFORE UPDATE ON devx.services
+FOR EACH ROW
+WHEN (
+    OLD.project_id IS NOT NULL
+    AND (OLD.user_id IS DISTINCT FROM NEW.user_id OR OLD.project_id IS DISTINCT FROM NEW.project_id)
+)
+EXECUTE FUNCTION devx.protect_ownership();
 
 ALTER TABLE devx.projects ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 
@@ -591,7 +652,7 @@ USING (true);
 
 CREATE POLICY owners_and_teams_see_their_projects ON devx.projects FOR SELECT TO authenticated_users
 USING (
-    owner_id = (SELECT identity.current_user_id())
+    (owner_id = (SELECT identity.current_user_id()) AND team_id IS NULL)
     OR (SELECT identity.current_user_is_admin())
     OR team_id IN (SELECT identity.current_team_ids())
 );
@@ -607,7 +668,10 @@ WITH CHECK (
 
 CREATE POLICY owners_and_teams_change_their_projects ON devx.projects FOR UPDATE TO authenticated_users
 USING (
-    owner_id = (SELECT identity.current_user_id())
+    (
+        owner_id = (SELECT identity.current_user_id())
+        AND (team_id IS NULL OR team_id IN (SELECT identity.current_team_ids()))
+    )
     OR (SELECT identity.current_user_is_admin())
     OR team_id IN (SELECT devx.current_working_team_ids())
 )
@@ -619,7 +683,14 @@ WITH CHECK (
 );
 
 CREATE POLICY owners_remove_their_projects ON devx.projects FOR DELETE TO authenticated_users
-USING (owner_id = (SELECT identity.current_user_id()) OR (SELECT identity.current_user_is_admin()));
+USING (
+    (
+        owner_id = (SELECT identity.current_user_id())
+        AND (team_id IS NULL OR team_id IN (SELECT identity.current_team_ids()))
+    )
+    OR (SELECT identity.current_user_is_admin())
+    OR team_id IN (SELECT identity.current_owned_team_ids())
+);
 
 ALTER TABLE devx.services ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 
@@ -632,14 +703,14 @@ USING (true);
 
 CREATE POLICY users_see_services_of_their_projects ON devx.services FOR SELECT TO authenticated_users
 USING (
-    user_id = (SELECT identity.current_user_id())
+    (user_id = (SELECT identity.current_user_id()) AND project_id IS NULL)
     OR (SELECT identity.current_user_is_admin())
     OR project_id IN (SELECT devx.current_project_ids())
 );
 
 CREATE POLICY users_change_services_of_their_projects ON devx.services TO authenticated_users
 USING (
-    user_id = (SELECT identity.current_user_id())
+    (user_id = (SELECT identity.current_user_id()) AND project_id IS NULL)
     OR (SELECT identity.current_user_is_admin())
     OR project_id IN (SELECT devx.current_working_project_ids())
 )
@@ -672,7 +743,7 @@ USING (true);
 
 CREATE POLICY users_see_generations_of_their_projects ON devx.generation_history FOR SELECT TO authenticated_users
 USING (
-    user_id = (SELECT identity.current_user_id())
+    (user_id = (SELECT identity.current_user_id()) AND project_id IS NULL)
     OR (SELECT identity.current_user_is_admin())
     OR project_id IN (SELECT devx.current_project_ids())
 );
@@ -763,5 +834,6 @@ GRANT EXECUTE ON FUNCTION
     devx.note_reveal(uuid),
     devx.current_working_team_ids(),
     devx.current_project_ids(),
-    devx.current_working_project_ids()
+    devx.current_working_project_ids(),
+    devx.current_owned_project_ids()
 TO authenticated_users;

@@ -10,6 +10,8 @@ DROP TABLE devx.health_checks;
 DROP TABLE devx.services;
 DROP TABLE devx.projects;
 
+DROP FUNCTION devx.protect_ownership();
+DROP FUNCTION devx.current_owned_project_ids();
 DROP FUNCTION devx.current_working_project_ids();
 DROP FUNCTION devx.current_project_ids();
 DROP FUNCTION devx.current_working_team_ids();

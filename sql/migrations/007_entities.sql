@@ -49,6 +49,7 @@ AS $$
     FROM identity.team_members
     WHERE user_id = identity.current_user_id()
         AND role <> 'VIEWER'
+        AND accepted_at IS NOT NULL
 $$;
 COMMENT ON FUNCTION entities.current_business_ids() IS
 'The businesses whose rows that user changes: the teams that they do more in than look';

@@ -2,10 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::fields::{Form, Mode, choice, object, text, uuid};
-use crate::http::{Endpoint, Permission, Role};
+use crate::error::{Code, Error, Result};
+use crate::fields::{Form, Mode, choice, object, text, timestamp, uuid};
+use crate::http::{Access, Call, Endpoint, Many, Output, Permission, Reply, Role, post};
 use crate::resource::{Resource, Rule};
 use crate::sql;
+use crate::sql::Json;
 
 const TEAM_RULES: &[Rule] = &[
     Rule::new("teams_slug_is_unique", "slug", "is another team's"),
@@ -15,6 +17,8 @@ const TEAM_RULES: &[Rule] = &[
     Rule::new("teams_slug_has_at_most_63_characters", "slug", "must have at most 63 characters"),
     Rule::new("teams_metadata_is_an_object", "metadata", "must be an object"),
 ];
+
+const WRITE_MEMBERS: Permission = Permission::new("write:team-members", Role::User);
 
 const MEMBER_RULES: &[Rule] = &[
     Rule::new("team_members_user_is_in_a_team_once", "user_id", "is in the team already"),
@@ -50,9 +54,9 @@ fn teams() -> Resource {
     }
 }
 
+/// Whoever is named by an owner is invited, and a member when they accept; whom an administrator names is one at once.
 fn members() -> Resource {
     let read = Permission::new("read:team-members", Role::Viewer);
-    let write = Permission::new("write:team-members", Role::User);
     Resource {
         fields: vec![
             uuid("team_id").required().fixed().help("The team."),
@@ -60,6 +64,11 @@ fn members() -> Resource {
             choice("role", &["OWNER", "MEMBER", "VIEWER"])
                 .default("MEMBER")
                 .help("Owners change the team and its members."),
+            timestamp("accepted_at").read_only().help("When the user became a member; until then they are invited."),
+            text("user_name")
+                .read_only()
+                .veiled()
+                .help("What people call the user; of somebody who is only invited nothing is said."),
         ],
         filters: &["team_id", "user_id", "role"],
         insert: Some(sql!("identity/team_members/insert")),
@@ -73,11 +82,30 @@ fn members() -> Resource {
             "team member",
             sql!("identity/team_members/select"),
             read,
-            write,
+            WRITE_MEMBERS,
         )
     }
 }
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    teams().endpoints().into_iter().chain(members().endpoints()).collect()
+    let mut endpoints = teams().endpoints();
+    endpoints.push(
+        post("/api/team-members/{id}/accept", Access::Permission(WRITE_MEMBERS), accept)
+            .summary("Accept an invitation; to decline one, or to leave, delete it")
+            .answers(204, Output::Nothing)
+            .guarded(true)
+            .writes(),
+    );
+    endpoints.extend(members().endpoints());
+    endpoints
+}
+
+fn accept(call: &mut Call<'_, '_>) -> Result<Reply> {
+    let (id, actor, user) = (call.id()?, call.actor(), call.caller()?.user_id);
+    call.write(Many::No, |statements| {
+        match statements.all(&sql!("identity/team_members/accept"), &[&Json(&actor), &user, &id])?.len() {
+            0 => Err(Error::new(Code::NotFound, format!("you have no invitation {id}"))),
+            _ => Ok(Reply::empty(204)),
+        }
+    })
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::specimen::Specimens;
 use crate::support::App;
 use crate::support::app::text;
-use crate::support::client::{Answer, Client};
+use crate::support::client::Answer;
 use crate::support::wait::wait_for;
 
 /// One answer for each code that needs nothing to be broken.

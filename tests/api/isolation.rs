@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::column;
 use crate::support::App;
-use crate::support::app::{Somebody, text};
+use crate::support::app::{Somebody, join, text};
 
 /// The values of one column of all rows that somebody sees.
 fn seen(somebody: &Somebody, collection: &str, name: &str) -> BTreeSet<String> {
@@ -21,11 +21,6 @@ fn team(owner: &Somebody, slug: &str) -> String {
     text(&owner.client.post("/api/teams", &json!({ "name": slug, "slug": slug })).expect(201).json()["id"])
 }
 
-fn join(owner: &Somebody, team: &str, member: &Somebody, role: &str) -> String {
-    let body = json!({ "team_id": team, "user_id": member.id, "role": role });
-    text(&owner.client.post("/api/team-members", &body).expect(201).json()["id"])
-}
-
 #[test]
 fn everybody_sees_their_own_rows_and_those_of_their_teams_and_administrators_all() {
     let app = App::start();
@@ -33,15 +28,15 @@ fn everybody_sees_their_own_rows_and_those_of_their_teams_and_administrators_all
         (app.admin(), app.logged_in("USER"), app.logged_in("USER"), app.logged_in("VIEWER"));
     let shared = team(&owner, "shared");
     team(&owner, "private");
-    join(&owner, &shared, &member, "MEMBER");
+    join(&owner, &json!(shared), &member, "MEMBER");
     let everybody = [&owner, &member, &stranger];
     assert_eq!(seen(&owner, "teams", "slug"), set(&["shared", "private"]));
     assert_eq!(seen(&member, "teams", "slug"), set(&["shared"]));
     assert_eq!(seen(&stranger, "teams", "slug"), set(&[]));
     assert_eq!(seen(&admin, "teams", "slug"), set(&["shared", "private"]));
-    assert_eq!(seen(&owner, "users", "id"), set(&[&owner.id, &member.id]));
-    assert_eq!(seen(&member, "users", "id"), set(&[&owner.id, &member.id]));
-    assert_eq!(seen(&stranger, "users", "id"), set(&[&stranger.id]));
+    for somebody in everybody {
+        assert_eq!(seen(somebody, "users", "id"), set(&[&somebody.id]));
+    }
     assert!(seen(&admin, "users", "id").len() >= 4);
     assert_eq!(seen(&member, "team-members", "user_id"), set(&[&owner.id, &member.id]));
     assert_eq!(seen(&stranger, "team-members", "user_id"), set(&[]));
@@ -65,7 +60,7 @@ fn what_one_does_not_see_is_not_there_and_what_one_may_only_read_is_not_changed(
     let app = App::start();
     let (owner, member, stranger) = (app.logged_in("USER"), app.user(), app.user());
     let team = team(&owner, "x");
-    let membership = join(&owner, &team, &member, "MEMBER");
+    let membership = join(&owner, &json!(team), &member, "MEMBER");
     let key = text(&owner.client.post("/api/api-keys", &json!({ "name": "x" })).expect(201).json()["id"]);
     let session = text(&owner.client.get("/api/auth/me").expect(200).json()["session_id"]);
     let attempts = |somebody: &Somebody, path: &str, body: Value, read: u16, write: u16| {
@@ -87,7 +82,7 @@ fn what_one_does_not_see_is_not_there_and_what_one_may_only_read_is_not_changed(
         attempts(somebody, &format!("/api/sessions/{session}"), json!(null), 404, 404);
     }
     attempts(&stranger, &format!("/api/users/{}", owner.id), name.clone(), 404, 404);
-    attempts(&member, &format!("/api/users/{}", owner.id), name.clone(), 200, 403);
+    attempts(&member, &format!("/api/users/{}", owner.id), name.clone(), 404, 404);
     attempts(&member, &format!("/api/teams/{team}"), name, 200, 403);
     let path = format!("/api/team-members/{membership}");
     member.client.patch(&path, &json!({ "role": "OWNER" })).refuse(403, "INSUFFICIENT_PERMISSIONS");
@@ -99,6 +94,51 @@ fn what_one_does_not_see_is_not_there_and_what_one_may_only_read_is_not_changed(
     member.client.delete(&path).expect(204);
     member.client.get(&format!("/api/teams/{team}")).refuse(404, "NOT_FOUND");
     member.client.get(&format!("/api/users/{}", owner.id)).refuse(404, "NOT_FOUND");
+}
+
+#[test]
+fn whoever_is_named_is_asked_first_and_team_mates_see_a_name_and_no_more() {
+    let app = App::start();
+    let (owner, guest, stranger) = (app.user(), app.user(), app.user());
+    owner.client.patch(&format!("/api/users/{}", owner.id), &json!({ "name": "Owner" })).expect(200);
+    let team = team(&owner, "x");
+    let body = json!({ "team_id": team, "user_id": guest.id, "role": "OWNER" });
+    let invited = owner.client.post("/api/team-members", &body).expect(201).json();
+    assert_eq!((&invited["accepted_at"], &invited["user_name"]), (&json!(null), &json!(null)));
+    let (path, accept) = {
+        let path = format!("/api/team-members/{}", text(&invited["id"]));
+        (path.clone(), format!("{path}/accept"))
+    };
+    // Neither sees anything of the other yet, but the invitation and the name of the team.
+    assert_eq!(seen(&guest, "team-members", "id"), set(&[&text(&invited["id"])]));
+    assert_eq!(seen(&guest, "teams", "slug"), set(&["x"]));
+    let told = guest.client.get("/api/notifications?type=team_members.invited").expect(200).json();
+    assert_eq!(told["data"][0]["data"]["team_member_id"], invited["id"]);
+    guest.client.patch(&format!("/api/teams/{team}"), &json!({ "name": "mine" })).expect(403);
+    let another = json!({ "team_id": team, "user_id": stranger.id });
+    guest.client.post("/api/team-members", &another).refuse(403, "INSUFFICIENT_PERMISSIONS");
+    for somebody in [&owner, &stranger] {
+        somebody.client.post(&accept, &json!({})).refuse(404, "NOT_FOUND");
+    }
+    owner.client.patch(&path, &json!({ "accepted_at": "2026-01-01T00:00:00Z" })).refuse(422, "VALIDATION_ERROR");
+    guest.client.post(&accept, &json!({})).expect(204);
+    guest.client.post(&accept, &json!({})).expect(204);
+    let names: BTreeSet<String> = seen(&guest, "team-members", "user_name");
+    assert!(names.contains("Owner") && names.len() == 2, "{names:?}");
+    guest.client.patch(&format!("/api/teams/{team}"), &json!({ "name": "ours" })).expect(200);
+    // Whoever made it is a member as any other: when they are out, they are out.
+    let own = text(&owner.client.get(&format!("/api/team-members?user_id={}", owner.id)).json()["data"][0]["id"]);
+    guest.client.delete(&format!("/api/team-members/{own}")).expect(204);
+    owner.client.get(&format!("/api/teams/{team}")).refuse(404, "NOT_FOUND");
+    // An administrator asks nobody.
+    let added = app.admin().client.post("/api/team-members", &another).expect(201).json();
+    assert!(added["accepted_at"].is_string());
+    // To decline is to delete.
+    let more = self::team(&owner, "y");
+    let body = json!({ "team_id": more, "user_id": guest.id });
+    let declined = text(&owner.client.post("/api/team-members", &body).expect(201).json()["id"]);
+    guest.client.delete(&format!("/api/team-members/{declined}")).expect(204);
+    assert_eq!(seen(&guest, "teams", "slug"), set(&["x"]));
 }
 
 #[test]

@@ -11,7 +11,7 @@ mod outdated;
 use serde_json::{Value, json};
 
 use crate::support::App;
-use crate::support::app::{Somebody, text};
+use crate::support::app::{Somebody, join, text};
 use crate::support::client::Client;
 
 /// A new project.
@@ -25,8 +25,7 @@ fn team(owner: &Somebody, members: &[(&Somebody, &str)]) -> Value {
     let slug = uuid::Uuid::now_v7().to_string();
     let team = owner.client.post("/api/teams", &json!({ "name": "Team", "slug": slug })).expect(201).json();
     for (member, role) in members {
-        let body = json!({ "team_id": team["id"], "user_id": member.id, "role": role });
-        owner.client.post("/api/team-members", &body).expect(201);
+        join(owner, &team["id"], member, role);
     }
     team
 }

@@ -59,6 +59,52 @@ fn nobody_puts_a_project_into_a_team_or_a_name_that_is_not_theirs() {
 }
 
 #[test]
+fn members_work_on_what_is_their_teams_and_take_nothing_of_it_with_them() {
+    let app = App::start();
+    let (owner, member, lead) = (app.user(), app.user(), app.user());
+    let team = team(&owner, &[(&member, "MEMBER"), (&lead, "OWNER")]);
+    let body = json!({ "name": "Shop", "team_id": team["id"] });
+    let shop = member.client.post("/api/projects", &body).expect(201).json();
+    let theirs = owner.client.post("/api/projects", &body).expect(201).json();
+    let path = |row: &serde_json::Value| format!("/api/projects/{}", text(&row["id"]));
+    let secret = json!({ "T": { "secret": true, "value": "hunter2" } });
+    let body = json!({ "name": "Pay", "project_id": theirs["id"], "environment_vars": secret });
+    let service = member.client.post("/api/services", &body).expect(201).json();
+    let service = format!("/api/services/{}", text(&service["id"]));
+    let own = project(&member.client, "Own");
+    // Neither the project nor what runs for it.
+    for taken in [
+        json!({ "owner_id": member.id }),
+        json!({ "team_id": null }),
+        json!({ "owner_id": member.id, "team_id": null }),
+    ] {
+        member.client.patch(&path(&theirs), &taken).refuse(403, "INSUFFICIENT_PERMISSIONS");
+    }
+    member.client.delete(&path(&theirs)).refuse(403, "INSUFFICIENT_PERMISSIONS");
+    for taken in [json!({ "project_id": own["id"] }), json!({ "project_id": null }), json!({ "user_id": lead.id })] {
+        member.client.patch(&service, &taken).refuse(403, "INSUFFICIENT_PERMISSIONS");
+    }
+    member.client.patch(&path(&theirs), &json!({ "description": "worked on" })).expect(200);
+    member.client.post(&format!("{service}/reveal"), &json!({})).expect(200);
+    // Owners of the team own what is in it, whoever made it.
+    lead.client.patch(&path(&theirs), &json!({ "owner_id": lead.id })).expect(200);
+    let asked = json!({ "generation_type": "service", "project_id": theirs["id"], "input": {} });
+    let _ = member.client.post("/api/generations", &asked);
+    // Whoever leaves leaves it all there.
+    let membership = format!("/api/team-members?team_id={}&user_id={}", text(&team["id"]), member.id);
+    let membership = text(&lead.client.get(&membership).json()["data"][0]["id"]);
+    lead.client.delete(&format!("/api/team-members/{membership}")).expect(204);
+    for gone in [&path(&theirs), &path(&shop), &service] {
+        member.client.get(gone).refuse(404, "NOT_FOUND");
+        member.client.patch(gone, &json!({ "description": "mine" })).refuse(404, "NOT_FOUND");
+        member.client.delete(gone).refuse(404, "NOT_FOUND");
+    }
+    member.client.post(&format!("{service}/reveal"), &json!({})).refuse(404, "NOT_FOUND");
+    assert_eq!(member.client.get("/api/generations").json()["data"], json!([]));
+    lead.client.delete(&path(&shop)).expect(204);
+}
+
+#[test]
 fn names_may_be_the_same_and_slugs_never_are_even_of_projects_that_one_does_not_see() {
     let app = App::start();
     let (one, other) = (app.user().client, app.user().client);

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::serving;
 use crate::support::App;
-use crate::support::app::{Somebody, text};
+use crate::support::app::{Somebody, join, text};
 use crate::support::client::Client;
 
 struct Businesses {
@@ -92,8 +92,7 @@ fn those_who_only_look_at_a_business_change_nothing() {
     let it = businesses();
     let row = json!({ "name": "Ada", "business_id": it.ours });
     let id = text(&it.me.client.post("/api/entities/customers", &row).expect(201).json()["id"]);
-    let member = json!({ "team_id": it.ours, "user_id": it.you.id, "role": "VIEWER" });
-    it.me.client.post("/api/team-members", &member).expect(201);
+    join(&it.me, &json!(it.ours), &it.you, "VIEWER");
     let path = format!("/api/entities/customers/{id}");
     it.you.client.get(&path).expect(200);
     it.you.client.patch(&path, &json!({ "name": "Eve" })).refuse(403, "INSUFFICIENT_PERMISSIONS");

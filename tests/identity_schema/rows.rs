@@ -74,7 +74,7 @@ const OWN: [Option<u64>; 6] = [Some(5), Some(1), Some(1), Some(1), Some(1), Some
 fn everybody_sees_their_own_rows_and_their_teams() {
     let mut world = World::new();
     for (table, expected) in [
-        ("users", [5, 2, 2, 1, 1, 0]),
+        ("users", [5, 1, 1, 1, 1, 0]),
         ("teams", [1, 1, 1, 0, 0, 0]),
         ("team_members", [2, 2, 2, 0, 0, 0]),
         ("api_keys", [5, 1, 1, 1, 1, 0]),

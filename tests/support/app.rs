@@ -229,6 +229,15 @@ fn wait_until_ready(address: SocketAddr) {
 }
 
 /// A string in JSON.
+/// Makes somebody a member of somebody else's team: invited, and accepted. Answers the membership.
+#[track_caller]
+pub fn join(owner: &Somebody, team: &Value, member: &Somebody, role: &str) -> String {
+    let body = json!({ "team_id": team, "user_id": member.id, "role": role });
+    let id = text(&owner.client.post("/api/team-members", &body).expect(201).json()["id"]);
+    member.client.post(&format!("/api/team-members/{id}/accept"), &json!({})).expect(204);
+    id
+}
+
 pub fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("{value} is no string")).to_owned()
 }

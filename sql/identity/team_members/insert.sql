@@ -1,5 +1,5 @@
--- A user joins a team, added by $1.
-INSERT INTO identity.team_members (
+-- A user is invited to a team by $1, or added by an administrator.
+INSERT INTO identity.team_members AS m (
     team_id,
     user_id,
     role
@@ -11,10 +11,12 @@ SELECT
 FROM ops.actor($1),
     jsonb_populate_record(NULL::identity.team_members, $2) AS new
 RETURNING
-    id,
-    team_id,
-    user_id,
-    role,
-    version,
-    created_at,
-    updated_at
+    m.id,
+    m.team_id,
+    m.user_id,
+    m.role,
+    m.accepted_at,
+    identity.member_name(m) AS user_name,
+    m.version,
+    m.created_at,
+    m.updated_at
