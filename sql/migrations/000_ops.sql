@@ -128,20 +128,38 @@ $$;
 CREATE TABLE ops.settings (
     id uuid PRIMARY KEY DEFAULT ops.uuid_v7(),
     key text NOT NULL,
-    value jsonb NOT NULL,
+    value jsonb,
+    value_sealed text,
+    value_key_id text,
     description text NOT NULL DEFAULT '',
     secret boolean NOT NULL DEFAULT false,
     version integer NOT NULL DEFAULT 1,
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT settings_key_is_unique UNIQUE (key),
-    CONSTRAINT settings_key_has_1_to_255_characters CHECK (char_length(key) BETWEEN 1 AND 255)
+    CONSTRAINT settings_key_has_1_to_255_characters CHECK (char_length(key) BETWEEN 1 AND 255),
+    CONSTRAINT settings_secret_is_sealed CHECK (
+        (value IS NULL) = secret
+        AND (value_sealed IS NOT NULL) = secret
+        AND (value_key_id IS NOT NULL) = secret
+    )
 );
 COMMENT ON TABLE ops.settings IS 'Settings that are changed while the service runs';
-COMMENT ON COLUMN ops.settings.secret IS 'Whether the value is kept out of replies, logs and the audit';
+COMMENT ON COLUMN ops.settings.secret IS 'Whether the value is sealed, and kept out of replies, logs and the audit';
+COMMENT ON COLUMN ops.settings.value_sealed IS 'The value as JSON, sealed by the key value_key_id, where it is secret';
 
+-- That a secret is sealed again, by another key, changes nothing about it.
 CREATE TRIGGER touch
-BEFORE UPDATE ON ops.settings
+BEFORE UPDATE OF
+    id,
+    key,
+    value,
+    description,
+    secret,
+    version,
+    created_at,
+    updated_at
+ON ops.settings
 FOR EACH ROW EXECUTE FUNCTION ops.touch();
 
 CREATE TABLE ops.idempotency_keys (

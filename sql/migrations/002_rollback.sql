@@ -26,6 +26,7 @@ DROP VIEW telemetry.activity_logs;
 
 DROP TRIGGER tell_of_invitation ON identity.team_members;
 DROP FUNCTION telemetry.tell_of_invitation();
+DROP FUNCTION telemetry.note_reveal(text, uuid);
 
 DROP TABLE telemetry.notifications;
 DROP TABLE telemetry.performance_metrics;

@@ -520,12 +520,35 @@ $$;
 COMMENT ON FUNCTION telemetry.audit(regclass, text[], text[], text) IS
 'Has all changes of a table recorded, but for the secret columns'' values, and for noise; call it once, when the table is made';
 
+CREATE FUNCTION telemetry.note_reveal(kind text, revealed uuid)
+RETURNS void
+LANGUAGE sql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    INSERT INTO telemetry.audit_logs (
+        user_id, api_key_id, request_id, action, resource_type, resource_id, ip_address, user_agent
+    )
+    SELECT
+        actor.user_id,
+        actor.api_key_id,
+        actor.request_id,
+        kind || '.reveal',
+        kind,
+        revealed,
+        actor.ip_address,
+        actor.user_agent
+    FROM telemetry.actor() AS actor
+$$;
+COMMENT ON FUNCTION telemetry.note_reveal(text, uuid) IS 'A row in the audit: somebody has read a secret';
+
 -- A login is no change of a user, and a call none of a key. That an account is locked is one.
 SELECT telemetry.audit('identity.users', secret => '{password_hash}', noise => '{failed_logins,last_login}');
 SELECT telemetry.audit('identity.teams');
 SELECT telemetry.audit('identity.team_members');
 SELECT telemetry.audit('identity.api_keys', secret => '{key_hash}', noise => '{last_used_at}');
-SELECT telemetry.audit('ops.settings', secret => '{value}', secret_where => 'secret');
+SELECT telemetry.audit('ops.settings', secret => '{value,value_sealed}', noise => '{value_key_id}', secret_where => 'secret');
 
 -- With the rights of whoever asks, so that the policies of what it reads hold.
 CREATE VIEW telemetry.activity_logs WITH (security_invoker = true) AS

@@ -491,19 +491,7 @@ VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    INSERT INTO telemetry.audit_logs (
-        user_id, api_key_id, request_id, action, resource_type, resource_id, ip_address, user_agent
-    )
-    SELECT
-        actor.user_id,
-        actor.api_key_id,
-        actor.request_id,
-        'services.reveal',
-        'services',
-        service,
-        actor.ip_address,
-        actor.user_agent
-    FROM telemetry.actor() AS actor;
+    SELECT telemetry.note_reveal('services', service);
 
     INSERT INTO devx.activity (user_id, project_id, team_id, verb, resource_type, resource_id, summary)
     SELECT
@@ -514,7 +502,7 @@ AS $$
         'services',
         s.id,
         left(
-            format('%s read the secrets of the service %s', coalesce(nullif(u.name, ''), u.email, 'Somebody'), s.name)
+            format('%s read the secrets of the service %s', coalesce(nullif(u.name, ''), 'Somebody'), s.name)
             || coalesce(' in ' || p.name, ''),
             2000
         )

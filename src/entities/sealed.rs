@@ -53,7 +53,7 @@ pub(super) fn prepare(entity: &Entity, keys: Option<&Arc<Keys>>) -> Option<Prepa
     let keys = keys.filter(|_| entity.has_secrets())?.clone();
     let secrets: Vec<String> = entity.fields.iter().filter(|it| it.is_secret).map(|it| it.name.clone()).collect();
     let name = entity.name.clone();
-    Some(Box::new(move |call: &Call<'_, '_>, mode: Mode, body: &mut Map<String, Value>| -> Result<()> {
+    Some(Box::new(move |call: &mut Call<'_, '_>, mode: Mode, body: &mut Map<String, Value>| -> Result<()> {
         let given: Vec<&String> = secrets.iter().filter(|it| body.get(*it).is_some_and(Value::is_string)).collect();
         // The seal is of the row, so that what is copied to another one does not open there; a new row has its id now.
         let row = match mode {

@@ -13,12 +13,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::http::{Access, Endpoint, Permission, Role};
+use crate::secret::Keys;
 pub use health::{Health, Progress};
 pub use jobs::jobs;
 pub use metrics::Counts;
+pub use settings::STORE;
 
 /// All endpoints of the domain. What tells more than that the server is well is open to everybody where `is_open`.
-pub fn endpoints(health: &Arc<Health>, counts: Counts, data: &Path, is_open: bool) -> Vec<Endpoint> {
+pub fn endpoints(health: &Arc<Health>, keys: &Arc<Keys>, counts: Counts, data: &Path, is_open: bool) -> Vec<Endpoint> {
     let access = match is_open {
         true => Access::Public,
         false => Access::Permission(Permission::new("read:metrics", Role::Viewer)),
@@ -27,6 +29,6 @@ pub fn endpoints(health: &Arc<Health>, counts: Counts, data: &Path, is_open: boo
     endpoints.extend(detail::endpoints(health, data, access));
     endpoints.push(metrics::endpoint(health, counts, access));
     endpoints.push(query::endpoint());
-    endpoints.extend(settings::endpoints());
+    endpoints.extend(settings::endpoints(keys));
     endpoints
 }

@@ -27,7 +27,7 @@ pub use rules::{Rule, explain};
 pub use search::Search;
 
 /// Makes a body fit for its statement: hashes a password, fills in the caller. Runs before a connection is taken.
-pub type Prepare = Box<dyn Fn(&Call<'_, '_>, Mode, &mut Map<String, Value>) -> Result<()> + Send + Sync>;
+pub type Prepare = Box<dyn Fn(&mut Call<'_, '_>, Mode, &mut Map<String, Value>) -> Result<()> + Send + Sync>;
 
 /// A filter that is no column: a word of the query string, and what it means.
 pub struct Word {

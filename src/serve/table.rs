@@ -52,7 +52,7 @@ impl Domains {
 
 /// Where secrets are kept.
 pub fn stores(entities: &Entities) -> Vec<Store> {
-    [webhooks::STORE, devx::STORE].into_iter().chain(entities.stores()).collect()
+    [ops::STORE, webhooks::STORE, devx::STORE].into_iter().chain(entities.stores()).collect()
 }
 
 /// All endpoints. What writes logs and what delivers events are there while a server runs.
@@ -67,8 +67,13 @@ pub fn endpoints(
     if let Some(deliverer) = deliverer.cloned() {
         counts.others.push(Box::new(move |text| deliverer.write(text)));
     }
-    let mut endpoints =
-        ops::endpoints(&domains.health, counts, config.path("MAINSTAY_DATA").unwrap_or(Path::new("var")), is_open);
+    let mut endpoints = ops::endpoints(
+        &domains.health,
+        &domains.keys,
+        counts,
+        config.path("MAINSTAY_DATA").unwrap_or(Path::new("var")),
+        is_open,
+    );
     endpoints.push(openapi::endpoint());
     endpoints.extend(identity::endpoints(&domains.identity));
     endpoints.extend(telemetry::endpoints());

@@ -159,7 +159,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         .collect()
 }
 
-fn prepare(call: &Call<'_, '_>, mode: Mode, body: &mut Map<String, Value>) -> Result<()> {
+fn prepare(call: &mut Call<'_, '_>, mode: Mode, body: &mut Map<String, Value>) -> Result<()> {
     if mode == Mode::Create {
         body.insert("author_id".to_owned(), json!(call.caller()?.user_id));
     }

@@ -4,6 +4,7 @@ mod specimen;
 mod resources;
 mod filters;
 mod limits;
+mod settings;
 mod lists;
 mod bodies;
 mod writes;

@@ -271,7 +271,10 @@ fn users_and_keys_are_changed_by_their_users_too_although_these_may_not_read_all
 #[test]
 fn a_secret_setting_is_not_shown_and_stays_secret_until_it_has_another_value() {
     let (_database, mut client) = migrated();
-    let body = json!({"key": "mail.password", "value": "hidden", "description": "", "secret": true});
+    let body = json!({
+        "id": Uuid::now_v7(), "key": "mail.password", "value": null, "value_sealed": "hidden", "value_key_id": "k",
+        "description": "", "secret": true,
+    });
     let row = &run(&mut client, sql!("ops/settings/insert"), &[&actor(), &body])[0];
     let id: Uuid = row.get("id");
     assert_eq!(row.get::<_, Option<Value>>("value"), None);
@@ -281,7 +284,8 @@ fn a_secret_setting_is_not_shown_and_stays_secret_until_it_has_another_value() {
     };
     assert_eq!(change(json!({"description": "of the mail server"})), (true, None));
     assert_eq!(change(json!({"secret": false})), (true, None));
-    assert_eq!(change(json!({"secret": false, "value": "open"})), (false, Some(json!("open"))));
+    let open = json!({"secret": false, "value": "open", "value_sealed": null, "value_key_id": null});
+    assert_eq!(change(open), (false, Some(json!("open"))));
 }
 
 #[test]

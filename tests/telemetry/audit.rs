@@ -1,10 +1,13 @@
 //! The audit of what comes through the API.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::{actions, audit};
 use crate::support::App;
 use crate::support::app::text;
+use crate::support::wait::wait_for;
 
 #[test]
 fn what_is_made_changed_and_deleted_is_recorded_once_with_who_and_whence_and_what_it_was() {
@@ -128,7 +131,11 @@ fn logins_and_calls_are_no_changes_but_that_an_account_is_locked_is() {
     for _ in 0..5 {
         app.nobody().post("/api/auth/login", &json!({ "email": user.email, "password": "wrong password" }));
     }
-    let rows = audit(&admin, &about_user);
+    // Wrong passwords are counted when they have been answered.
+    let rows = wait_for("the account is locked", Duration::from_secs(30), || {
+        let rows = audit(&admin, &about_user);
+        (!rows.is_empty()).then_some(rows)
+    });
     assert_eq!(rows.len(), 1, "{rows:?}");
     let columns: Vec<&String> = rows[0]["changes"].as_object().unwrap().keys().collect();
     assert_eq!(columns, ["locked_until"]);

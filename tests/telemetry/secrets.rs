@@ -37,16 +37,24 @@ fn neither_passwords_nor_keys_nor_their_hashes_are_in_the_audit() {
 fn the_value_of_a_setting_is_told_only_while_it_neither_is_nor_was_secret() {
     let database = migrated();
     let mut client = database.client();
-    let redacted = json!(["[redacted]", "[redacted]"]);
     for (statement, expected) in [
         ("INSERT INTO ops.settings (key, value) VALUES ('a', '1')", json!([null, 1])),
         ("UPDATE ops.settings SET value = '2'", json!([1, 2])),
-        ("UPDATE ops.settings SET value = '3', secret = true", redacted.clone()),
-        ("UPDATE ops.settings SET value = '4'", redacted.clone()),
+        (
+            "UPDATE ops.settings SET value = NULL, value_sealed = 'a', value_key_id = 'k', secret = true",
+            json!(["[redacted]", null]),
+        ),
+        ("UPDATE ops.settings SET value_sealed = 'b'", Value::Null),
         ("UPDATE ops.settings SET description = 'x'", Value::Null),
-        ("UPDATE ops.settings SET value = '5', secret = false", redacted),
-        ("UPDATE ops.settings SET value = '6', secret = NOT secret", json!(["[redacted]", "[redacted]"])),
-        ("DELETE FROM ops.settings", json!(["[redacted]", null])),
+        (
+            "UPDATE ops.settings SET value = '5', value_sealed = NULL, value_key_id = NULL, secret = false",
+            json!([null, "[redacted]"]),
+        ),
+        (
+            "UPDATE ops.settings SET value = NULL, value_sealed = 'c', value_key_id = 'k', secret = true",
+            json!(["[redacted]", null]),
+        ),
+        ("DELETE FROM ops.settings", json!(null)),
     ] {
         forget(&mut client);
         client.batch_execute(statement).unwrap();

@@ -1,13 +1,19 @@
--- A new setting, made by $1.
+-- A new setting, made by $1. Its id comes with it: its value is sealed for that, where it is secret.
 INSERT INTO ops.settings (
+    id,
     key,
     value,
+    value_sealed,
+    value_key_id,
     description,
     secret
 )
 SELECT
+    new.id,
     new.key,
     new.value,
+    new.value_sealed,
+    new.value_key_id,
     new.description,
     new.secret
 FROM ops.actor($1),

@@ -3,6 +3,8 @@ UPDATE ops.settings AS s
 SET (
     key,
     value,
+    value_sealed,
+    value_key_id,
     description,
     secret
 ) = (
@@ -10,6 +12,8 @@ SET (
     SELECT
         new.key,
         new.value,
+        new.value_sealed,
+        new.value_key_id,
         new.description,
         -- What was kept secret stays so until there is another value: otherwise this would be the way to read it.
         new.secret OR (s.secret AND NOT $3 ? 'value')
