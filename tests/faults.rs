@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -44,7 +45,7 @@ fn postgres(data: &Path) -> Pid {
 }
 
 /// Lets many clients make rows while something happens, and answers which were acknowledged and all statuses.
-fn write_while(client: &Client, happens: impl FnOnce()) -> (BTreeSet<String>, BTreeSet<u16>) {
+fn write_while(client: &Client, happens: impl FnOnce(&Mutex<BTreeSet<String>>)) -> (BTreeSet<String>, BTreeSet<u16>) {
     let is_over = AtomicBool::new(false);
     let (acknowledged, statuses) = (Mutex::new(BTreeSet::new()), Mutex::new(BTreeSet::new()));
     thread::scope(|scope| {
@@ -69,7 +70,7 @@ fn write_while(client: &Client, happens: impl FnOnce()) -> (BTreeSet<String>, BT
             });
         }
         thread::sleep(Duration::from_millis(500));
-        happens();
+        happens(&acknowledged);
         thread::sleep(Duration::from_millis(500));
         is_over.store(true, Ordering::Relaxed);
     });
@@ -114,21 +115,85 @@ fn check(client: &Client, acknowledged: &BTreeSet<String>, statuses: &BTreeSet<u
 fn no_acknowledged_write_is_lost_when_postgresql_is_killed_under_load() {
     let data = folder("data");
     let (serving, client) = serve(&data);
-    let (acknowledged, statuses) = write_while(&client, || {
-        kill_process(postgres(&data), Signal::KILL).unwrap();
-        recovery(&client);
+    let (acknowledged, statuses) = write_while(&client, |_| {
+        again_and_again(&data, &client, Signal::KILL);
     });
     check(&client, &acknowledged, &statuses);
     assert_eq!(serving.end(Signal::TERM).0, 0);
 }
 
 #[test]
+fn no_acknowledged_write_is_lost_when_postgresql_is_stopped_without_writing_its_data_under_load() {
+    let data = folder("data");
+    let (serving, client) = serve(&data);
+    let (acknowledged, statuses) = write_while(&client, |_| {
+        // What `pg_ctl stop --mode immediate` sends.
+        again_and_again(&data, &client, Signal::QUIT);
+    });
+    check(&client, &acknowledged, &statuses);
+    assert_eq!(serving.end(Signal::TERM).0, 0);
+}
+
+#[test]
+fn every_acknowledged_write_is_on_the_disk_as_it_was_at_that_moment() {
+    let data = folder("data");
+    let (serving, client) = serve(&data);
+    write_while(&client, |acknowledged| {
+        for _ in 0..times(1) {
+            let copy = folder("copy");
+            let before = copy_frozen(&data, &copy, acknowledged);
+            std::fs::copy(data.join("admin_api_key"), copy.join("admin_api_key")).unwrap();
+            let (other, reader) = serve(&copy);
+            let kept = kept(&reader);
+            let lost: Vec<&String> = before.difference(&kept).collect();
+            assert!(before.len() > CLIENTS && lost.is_empty(), "{} acknowledged, and lost: {lost:?}", before.len());
+            assert_eq!(other.end(Signal::TERM).0, 0);
+        }
+    });
+    assert_eq!(serving.end(Signal::TERM).0, 0);
+}
+
+/// How often something happens: `FAULTS` says it for a long run.
+fn times(usual: usize) -> usize {
+    std::env::var("FAULTS").map_or(usual, |count| count.parse().unwrap())
+}
+
+/// Sends PostgreSQL a signal, and waits until it is there again, as often as it shall be.
+fn again_and_again(data: &Path, client: &Client, signal: Signal) {
+    for _ in 0..times(1) {
+        kill_process(postgres(data), signal).unwrap();
+        let took = recovery(client);
+        println!("a write is acknowledged again after {took:?}");
+        thread::sleep(Duration::from_millis(300));
+    }
+}
+
+/// Copies the database's folder while none of its processes does anything, as if the power had failed then, and answers
+/// what was acknowledged before.
+fn copy_frozen(data: &Path, copy: &Path, acknowledged: &Mutex<BTreeSet<String>>) -> BTreeSet<String> {
+    let main = postgres(data);
+    let processes: Vec<Pid> = [main].into_iter().chain(children(main)).collect();
+    // One that has ended meanwhile needs no telling.
+    let tell = |signal| {
+        for process in &processes {
+            let _ = kill_process(*process, signal);
+        }
+    };
+    tell(Signal::STOP);
+    let before = acknowledged.lock().unwrap().clone();
+    let copied = Command::new("cp").args(["-a", "--"]).arg(data.join("postgres")).arg(copy.join("postgres")).status();
+    tell(Signal::CONT);
+    assert!(copied.unwrap().success());
+    std::fs::remove_file(copy.join("postgres/data/postmaster.pid")).unwrap();
+    before
+}
+
+#[test]
 fn no_acknowledged_write_is_lost_when_one_connection_of_postgresql_after_the_other_is_killed_under_load() {
     let data = folder("data");
     let (serving, client) = serve(&data);
-    let kills: usize = std::env::var("BACKEND_KILLS").map_or(5, |count| count.parse().unwrap());
-    let (acknowledged, statuses) = write_while(&client, || {
-        for _ in 0..kills {
+    let (acknowledged, statuses) = write_while(&client, |_| {
+        for _ in 0..times(5) {
             kill_process(backend(&data), Signal::KILL).unwrap();
             recovery(&client);
             thread::sleep(Duration::from_millis(300));
@@ -142,7 +207,7 @@ fn no_acknowledged_write_is_lost_when_one_connection_of_postgresql_after_the_oth
 fn no_acknowledged_write_is_lost_when_postgresql_stands_still_under_load() {
     let data = folder("data");
     let (serving, client) = serve(&data);
-    let (acknowledged, statuses) = write_while(&client, || {
+    let (acknowledged, statuses) = write_while(&client, |_| {
         let main = postgres(&data);
         let processes: Vec<Pid> = children(main).into_iter().chain([main]).collect();
         let tell = |signal| {
@@ -166,7 +231,7 @@ fn no_acknowledged_write_is_lost_when_postgresql_is_restarted_under_load() {
     let data = folder("data");
     let (serving, client) = serve(&data);
     let first = postgres(&data);
-    let (acknowledged, statuses) = write_while(&client, || {
+    let (acknowledged, statuses) = write_while(&client, |_| {
         // What `pg_ctl restart --mode fast` sends: every connection is ended, and the data are written.
         kill_process(first, Signal::INT).unwrap();
         recovery(&client);

@@ -80,7 +80,7 @@ fn the_worked_example_adds_a_table_and_serves_it() {
     let domain = home.join("src/ops/mod.rs");
     let text = fs::read_to_string(&domain).unwrap();
     let text = text.replacen("mod settings;", "mod labels;\nmod settings;", 1);
-    let last = "    endpoints.extend(settings::endpoints());\n";
+    let last = "    endpoints.extend(settings::endpoints(keys));\n";
     assert!(section.contains("`mod labels;` and `endpoints.extend(labels::endpoints());`") && text.contains(last));
     fs::write(&domain, text.replacen(last, &format!("{last}    endpoints.extend(labels::endpoints());\n"), 1)).unwrap();
 
