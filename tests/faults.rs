@@ -158,7 +158,9 @@ fn times(usual: usize) -> usize {
     std::env::var("FAULTS").map_or(usual, |count| count.parse().unwrap())
 }
 
-/// Sends PostgreSQL a signal, and waits until it is there again, as often as it shall be.
+/// Sends PostgreSQL a signal, and waits until it is there again, as often as it shall be. How long that took is shown to
+/// whoever wants to know.
+#[allow(clippy::print_stdout)]
 fn again_and_again(data: &Path, client: &Client, signal: Signal) {
     for _ in 0..times(1) {
         kill_process(postgres(data), signal).unwrap();

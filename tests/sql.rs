@@ -14,7 +14,7 @@ const READING_SECRETS: [&str; 2] = ["identity/users/login.sql", "identity/users/
 /// Statements that write what nobody asked for: what is old is removed, the use of a key is noted, a hash is brought up to
 /// date, a reply is kept, a delivery is made, a secret is sealed again, a service is looked at, a declaration is noted when
 /// its table is made.
-const WRITING_WITHOUT_ACTOR: [&str; 32] = [
+const WRITING_WITHOUT_ACTOR: [&str; 33] = [
     "devx/activity/clean.sql",
     "devx/generations/give_up.sql",
     "devx/health_checks/clean.sql",
@@ -27,6 +27,7 @@ const WRITING_WITHOUT_ACTOR: [&str; 32] = [
     "gateway/webhook_deliveries/complete.sql",
     "gateway/webhook_deliveries/expire.sql",
     "ops/settings/reseal.sql",
+    "ops/settings/stale.sql",
     "devx/services/reseal.sql",
     "devx/services/stale.sql",
     "gateway/webhooks/reseal.sql",
