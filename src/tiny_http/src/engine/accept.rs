@@ -20,7 +20,7 @@ const ACCEPT_MAX: usize = 64;
 pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Connections closed at once when there are too many, so that not each that comes looks at all.
 pub(super) const FREED_AT_ONCE: usize = 16;
-const BUSY: Reject = Reject::new(503, "too many connections; try again");
+const BUSY: Reject = Reject::new(503, "the server has no room for this connection now; try again");
 
 impl Engine {
     /// Accepts what waits to be accepted, and listens on.
