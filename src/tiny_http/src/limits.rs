@@ -15,7 +15,7 @@ use crate::policy::Policy;
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Connections at once: 10,000, and never more than 1,048,576. For one more, one that has been waiting for its client for
-    /// the longest is closed, first of all one that never sent a byte; if all have a request in the program's hands, it is
+    /// the longest is closed, first of all one that has never sent a byte in a second or more; if all have a request in the program's hands, it is
     /// answered 503 with `Retry-After` and closed.
     pub connections: usize,
     /// Connections at once from one address: no limit, because behind a proxy everybody is one address.

@@ -26,6 +26,9 @@ const LINGER_READS: u32 = 8;
 /// Bytes read from one connection before others get their turn.
 const READ_AT_ONCE: usize = 256 << 10;
 
+/// Whoever has sent nothing for so long was not about to send something.
+const SILENCE_MS: u64 = 1_000;
+
 /// Where a connection is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
@@ -304,7 +307,7 @@ impl Connection {
         let milliseconds = now.saturating_duration_since(self.timer.since()).as_millis() as u64;
         let recent = u64::MAX - milliseconds;
         match self.wait() {
-            Wait::Idle => Some((u8::from(self.has_asked), recent)),
+            Wait::Idle => Some((u8::from(self.has_asked || milliseconds < SILENCE_MS), recent)),
             Wait::Linger | Wait::Drain => Some((2, recent)),
             Wait::Head => Some((3, recent)),
             Wait::Body => Some((4, self.reader.body_bytes() / (milliseconds + 1))),

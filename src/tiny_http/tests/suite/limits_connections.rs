@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use crate::support::*;
@@ -68,7 +69,8 @@ fn refused_clients_that_stay_take_nobodys_place() {
     door.open();
     assert!(busy.iter_mut().all(|client| client.reply().status == 200));
     drop(busy.pop());
-    eventually("a place for another", || running.client().is_alive());
+    eventually("a place", || running.server.num_connections() == 6);
+    assert!(running.client().is_alive());
     assert!(busy[0].is_alive());
 }
 
@@ -80,10 +82,12 @@ fn for_one_connection_too_many_the_longest_idle_is_closed_and_first_those_that_n
     assert!(used.is_alive());
     let mut silent = running.client();
     connections(2);
+    thread::sleep(Duration::from_millis(1100));
     let (mut half, mut last) = (running.client(), running.client());
     half.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nha");
     assert!(last.is_alive());
     connections(4);
+    // Of those that never asked, the silent one has had time enough; of the others, `used` has waited for the longest.
     let mut newcomer = running.client();
     assert!(newcomer.is_alive() && silent.is_closed());
     let mut another = running.client();
