@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::support::client::Client;
 use crate::support::folder;
 use crate::support::serving::Serving;
-use crate::support::wait::wait_for;
+use crate::support::wait::{AtEnd, wait_for};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const CLIENTS: usize = 64;
@@ -49,6 +49,7 @@ fn write_while(client: &Client, happens: impl FnOnce(&Mutex<BTreeSet<String>>)) 
     let is_over = AtomicBool::new(false);
     let (acknowledged, statuses) = (Mutex::new(BTreeSet::new()), Mutex::new(BTreeSet::new()));
     thread::scope(|scope| {
+        let _end = AtEnd(&is_over);
         for number in 0..CLIENTS {
             let (is_over, acknowledged, statuses) = (&is_over, &acknowledged, &statuses);
             scope.spawn(move || {
@@ -69,10 +70,9 @@ fn write_while(client: &Client, happens: impl FnOnce(&Mutex<BTreeSet<String>>)) 
                 }
             });
         }
-        thread::sleep(Duration::from_millis(500));
+        wait_for("much is written", PATIENCE, || (acknowledged.lock().unwrap().len() > 2 * CLIENTS).then_some(()));
         happens(&acknowledged);
         thread::sleep(Duration::from_millis(500));
-        is_over.store(true, Ordering::Relaxed);
     });
     (acknowledged.into_inner().unwrap(), statuses.into_inner().unwrap())
 }

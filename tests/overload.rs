@@ -14,7 +14,7 @@ use crate::support::client::Client;
 use crate::support::folder;
 use crate::support::server::{Extras, Server};
 use crate::support::serving::Serving;
-use crate::support::wait::wait_for;
+use crate::support::wait::{AtEnd, wait_for};
 
 /// What is meant to be at once, on a machine that others keep busy, too.
 const SOON: Duration = Duration::from_secs(3);
@@ -59,15 +59,6 @@ impl Drop for GoesOn<'_> {
     }
 }
 
-/// Sets what ends the others, also when what they are to wait for panics.
-struct Finally<'a>(&'a AtomicBool);
-
-impl Drop for Finally<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 /// Does something while many ask by `request`, and answers every status they got.
 fn crowded(client: &Client, request: impl Fn(&Client) -> u16 + Sync, act: impl FnOnce()) -> Vec<u16> {
     let is_over = AtomicBool::new(false);
@@ -81,7 +72,7 @@ fn crowded(client: &Client, request: impl Fn(&Client) -> u16 + Sync, act: impl F
             statuses
         };
         let threads: Vec<_> = (0..60).map(|_| scope.spawn(ask)).collect();
-        let end = Finally(&is_over);
+        let end = AtEnd(&is_over);
         act();
         drop(end);
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
@@ -206,7 +197,7 @@ fn a_start_that_fails_leaves_no_postgresql_and_names_all_that_is_missing() {
     let port = taken.local_addr().unwrap().port().to_string();
     let run = mainstay(&["serve"], &[("MAINSTAY_DATA", data.to_str().unwrap()), ("PORT", &port)]);
     assert!(run.code() == 1 && run.said().contains("cannot listen on"), "{}", run.said());
-    wait_for("PostgreSQL is gone", Duration::from_secs(5), || {
+    wait_for("PostgreSQL is gone", Duration::from_secs(10), || {
         (!data.join("postgres/data/postmaster.pid").exists()).then_some(())
     });
     let data = folder("data");

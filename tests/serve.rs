@@ -10,7 +10,7 @@ use rustix::process::Signal;
 
 use crate::support::binary::{Run, command_in, mainstay};
 use crate::support::serving::Serving;
-use crate::support::wait::wait_for;
+use crate::support::wait::{AtEnd, wait_for};
 use crate::support::{database, folder};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -78,6 +78,7 @@ fn a_server_under_load_whose_postgresql_is_killed_lives_is_not_ready_and_becomes
     let lock = File::options().write(true).open(data.join("postgres/lock")).unwrap();
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
+        let end = AtEnd(&is_over);
         let load = |path: &'static str| {
             let (serving, is_over) = (&serving, &is_over);
             scope.spawn(move || {
@@ -98,7 +99,7 @@ fn a_server_under_load_whose_postgresql_is_killed_lives_is_not_ready_and_becomes
         wait_for("the server not to be ready", PATIENCE, || (serving.get("/ready").0 == 503).then_some(()));
         lock.unlock().unwrap();
         serving.wait_until_ready();
-        is_over.store(true, Ordering::Relaxed);
+        drop(end);
         let live = live.join().unwrap();
         assert!(live.iter().all(|status| *status == 200), "{live:?}");
         for thread in database {

@@ -42,6 +42,7 @@ impl Secure {
                 "hba_file={folder}/access.conf",
             ],
             files: &[("server.crt", &certificate), ("server.key", &key), ("access.conf", ACCESS)],
+            ..Extras::default()
         });
         server.client("postgres").batch_execute("CREATE DATABASE encrypted_only").unwrap();
         Secure { server, authority }

@@ -57,6 +57,12 @@ impl Binaries {
         )))
     }
 
+    /// Those in a folder.
+    pub fn at(folder: &Path) -> Result<Binaries> {
+        let version = version_of(folder).ok_or_else(not_found)?;
+        Binaries { folder: folder.to_owned(), version, runs_as: None }.for_this_user()
+    }
+
     fn for_this_user(mut self) -> Result<Binaries> {
         if rustix::process::geteuid().is_root() {
             self.runs_as = Some(unprivileged_user()?);

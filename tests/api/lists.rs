@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::column;
 use super::specimen::Specimens;
 use crate::support::client::Client;
+use crate::support::wait::AtEnd;
 
 /// All rows of a list, page by page.
 fn walk(client: &Client, query: &str) -> Vec<Value> {
@@ -72,6 +73,7 @@ fn a_walk_meets_every_row_that_is_there_all_the_time_once_while_others_come_and_
         }
     };
     thread::scope(|scope| {
+        let _end = AtEnd(&is_over);
         for index in 0..3 {
             scope.spawn(move || disturb(index));
         }
@@ -82,7 +84,6 @@ fn a_walk_meets_every_row_that_is_there_all_the_time_once_while_others_come_and_
             let missed = stays.iter().filter(|path| !met.contains(&path["/api/specimens/".len()..].to_owned()));
             assert_eq!(missed.count(), 0, "{sort}: a row was missed");
         }
-        is_over.store(true, Ordering::Relaxed);
     });
 }
 

@@ -11,7 +11,7 @@ use mainstay::metrics::Snapshot;
 
 use crate::support::database;
 use crate::support::pools::{ONE, PATIENCE, PURPOSE, open, primary};
-use crate::support::wait::wait_for;
+use crate::support::wait::{AtEnd, wait_for};
 
 fn stats(pool: &Database) -> PoolStats {
     pool.pool(Which::Primary).stats()
@@ -70,6 +70,7 @@ fn the_figures_add_up_while_many_callers_come_and_go() {
     let is_over = AtomicBool::new(false);
     let (mut waited, mut took) = (Duration::ZERO, 0);
     thread::scope(|scope| {
+        let end = AtEnd(&is_over);
         let watcher = scope.spawn(|| {
             let mut was = PoolStats::default();
             while !is_over.load(Ordering::Relaxed) {
@@ -87,7 +88,7 @@ fn the_figures_add_up_while_many_callers_come_and_go() {
         };
         let callers = [(); CALLERS].map(|()| scope.spawn(caller));
         callers.into_iter().for_each(|caller| caller.join().unwrap());
-        is_over.store(true, Ordering::Relaxed);
+        drop(end);
         watcher.join().unwrap();
         let now = stats(&pool);
         (waited, took) = (now.wait_duration, now.wait_count);

@@ -9,7 +9,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -19,7 +19,7 @@ use mainstay::config::Address;
 use mainstay::db::Binaries;
 use postgres::{Client, NoTls};
 
-use super::wait::wait_for;
+use super::wait::{limit_the_run, wait_for};
 
 /// How long making and starting the cluster may take, on a slow machine under load.
 const START_MAX: Duration = Duration::from_secs(120);
@@ -33,7 +33,7 @@ const WARDEN: &str = r#"
     exec >"$folder/log" 2>&1
     init() {
         "$programs/initdb" --pgdata="$folder/data" --username=postgres --auth=trust --encoding=UTF8 \
-            --locale="$1" --no-sync --no-instructions
+            --locale="$1" --no-sync
     }
     # After a failure the log stays until whoever started this has read it and gone.
     if ! (init C.UTF-8 || init C) </dev/null; then
@@ -47,6 +47,8 @@ const WARDEN: &str = r#"
         server=$!
         cat >/dev/null
         kill -QUIT "$server"
+        # What a test has made stand still would not end.
+        kill -CONT "$server"
         wait "$server"
     fi
     rm -rf "$folder"
@@ -68,12 +70,17 @@ pub struct Extras<'a> {
     pub settings: &'a [&'a str],
     /// Files that the server finds in its folder: their names and what is in them.
     pub files: &'a [(&'a str, &'a str)],
+    /// Where its programs are, if not those that are installed.
+    pub programs: Option<&'a Path>,
 }
 
 /// The cluster of this test run.
 pub fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    SERVER.get_or_init(|| Server::start(Extras::default()))
+    SERVER.get_or_init(|| {
+        limit_the_run();
+        Server::start(Extras::default())
+    })
 }
 
 impl Server {
@@ -120,7 +127,7 @@ impl Drop for Server {
 /// `None`: the port was taken.
 fn try_start(extras: Extras<'_>) -> Option<Server> {
     static COUNT: AtomicU32 = AtomicU32::new(1);
-    let binaries = Binaries::find().unwrap();
+    let binaries = extras.programs.map_or_else(Binaries::find, Binaries::at).unwrap();
     let age = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let name = format!("mainstay-test-{}-{}-{count}", std::process::id(), age.subsec_nanos());

@@ -16,7 +16,7 @@ use super::published;
 use crate::support::client::Client;
 use crate::support::folder;
 use crate::support::serving::Serving;
-use crate::support::wait::wait_for;
+use crate::support::wait::{AtEnd, wait_for};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const CLIENTS: usize = 16;
@@ -99,6 +99,7 @@ fn lists_are_answered_while_postgresql_is_stopped_under_load_and_are_fresh_a_sec
     LISTS.iter().for_each(|path| drop(client.get(path).expect(200)));
     let (is_over, answers) = (AtomicBool::new(false), Mutex::new(BTreeSet::new()));
     thread::scope(|scope| {
+        let _end = AtEnd(&is_over);
         for number in 0..CLIENTS {
             let (client, is_over, answers) = (&client, &is_over, &answers);
             scope.spawn(move || {
@@ -128,7 +129,6 @@ fn lists_are_answered_while_postgresql_is_stopped_under_load_and_are_fresh_a_sec
         let allowed = Duration::from_secs(1) + 10 * start.elapsed();
         assert!(fresh_after < allowed, "{fresh_after:?}, of {allowed:?}");
         thread::sleep(Duration::from_millis(500));
-        is_over.store(true, Ordering::Relaxed);
     });
     let answers = answers.into_inner().unwrap();
     let expected = [(200, "database".to_owned()), (200, "memory".to_owned())];
