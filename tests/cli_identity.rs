@@ -81,7 +81,7 @@ fn a_key_from_the_command_line_works_is_rotated_and_revoked() {
     let again = on(database, &["key", "rotate", &key[..12]]);
     assert!(again.code() == 1 && again.said().contains("replaced already"), "{}", again.said());
     assert_eq!(on(database, &["key", "revoke", &new[..12]]).code(), 0);
-    crate::support::wait::wait_for("the key stops", std::time::Duration::from_secs(5), || {
+    crate::support::wait::wait_for("the key stops", std::time::Duration::from_secs(10), || {
         (status(&new) == 401).then_some(())
     });
     let keys = json(&on(database, &["key", "list", "--user", &admin.email, "--json"]));

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant, SystemTime};
 use postgres::Row;
 use uuid::Uuid;
 
+use super::key;
 use super::token::Tokens;
-use super::{key, sessions};
 use crate::db::{Database, Heard, Purpose, Statements, Which};
 use crate::error::{Code, Error, Result};
 use crate::http::{Caller, Credential, Credentials, Role};
@@ -45,6 +45,14 @@ impl Remembered {
     fn is_fresh(&self, now: Instant) -> bool {
         now - self.since < TIME_MAX && self.touched.is_none_or(|touched| now - touched < TOUCH_EVERY)
     }
+}
+
+/// What the database says of credentials.
+enum Found {
+    Caller(Arc<Caller>),
+    /// There are such, and whoever has them may not call now.
+    Refused,
+    Nothing,
 }
 
 #[derive(Default)]
@@ -111,42 +119,54 @@ impl Callers {
             }
             memory.generation
         };
-        let caller = self.look_up(shown)?.map(Arc::new);
-        self.remember(shown, caller.as_ref(), generation);
-        Ok(caller)
+        let found = self.look_up(shown)?;
+        self.remember(shown, &found, generation);
+        Ok(match found {
+            Found::Caller(caller) => Some(caller),
+            Found::Refused | Found::Nothing => None,
+        })
     }
 
-    fn look_up(&self, shown: Shown) -> Result<Option<Caller>> {
+    fn look_up(&self, shown: Shown) -> Result<Found> {
         let purpose = Purpose { what: "admission", request: None };
         let mut session = self.database.session(Which::Priority, purpose)?;
-        match shown {
-            Shown::KeyHash(hash) => {
-                let row = session.maybe(&sql!("identity/api_keys/admit"), &[&hash.as_slice()])?;
-                let Some(row) = row else { return Ok(None) };
-                let id: Uuid = row.get("id");
-                session.exec(&sql!("identity/api_keys/touch"), &[&id])?;
-                read(&row, Credential::ApiKey { id, permissions: row.get("permissions") }).map(Some)
-            }
-            Shown::Session(id) => {
-                let row = session.maybe(&sessions::ADMIT, &[&id])?;
-                row.map(|row| read(&row, Credential::Session { id })).transpose()
-            }
+        let row = match shown {
+            Shown::KeyHash(hash) => session.maybe(&sql!("identity/api_keys/admit"), &[&hash.as_slice()])?,
+            Shown::Session(id) => session.maybe(&sql!("identity/sessions/admit"), &[&id])?,
+        };
+        let Some(row) = row else { return Ok(Found::Nothing) };
+        if !row.get::<_, bool>("is_good") {
+            return Ok(Found::Refused);
         }
+        let id: Uuid = row.get("id");
+        let credential = match shown {
+            Shown::KeyHash(_) => {
+                session.exec(&sql!("identity/api_keys/touch"), &[&id])?;
+                Credential::ApiKey { id, permissions: row.get("permissions") }
+            }
+            Shown::Session(_) => Credential::Session { id },
+        };
+        read(&row, credential).map(|caller| Found::Caller(Arc::new(caller)))
     }
 
-    fn remember(&self, shown: Shown, caller: Option<&Arc<Caller>>, generation: u64) {
+    fn remember(&self, shown: Shown, found: &Found, generation: u64) {
         let mut memory = self.memory.write().unwrap_or_else(PoisonError::into_inner);
         if !memory.is_listening || memory.generation != generation {
             return;
         }
         let now = Instant::now();
-        let Some(caller) = caller else {
-            if memory.strangers.len() >= STRANGERS_MAX {
-                memory.strangers.clear();
+        let caller = match found {
+            Found::Caller(caller) => caller,
+            // Whoever lets them in again is not to wait until that was heard here.
+            Found::Refused => return drop(memory.by_shown.remove(&shown)),
+            Found::Nothing => {
+                if memory.strangers.len() >= STRANGERS_MAX {
+                    memory.strangers.clear();
+                }
+                memory.by_shown.remove(&shown);
+                memory.strangers.insert(shown, now);
+                return;
             }
-            memory.by_shown.remove(&shown);
-            memory.strangers.insert(shown, now);
-            return;
         };
         if memory.by_shown.len() >= CALLERS_MAX {
             memory.by_shown.retain(|_, known| known.since.elapsed() < TIME_MAX);

@@ -4,9 +4,6 @@ use crate::fields::{inet, text, timestamp, uuid};
 use crate::http::{Endpoint, Permission, Role};
 use crate::resource::Resource;
 use crate::sql;
-use crate::sql::Query;
-
-pub(super) const ADMIT: Query = sql!("identity/sessions/admit");
 
 pub(super) const WRITE: Permission = Permission::new("write:sessions", Role::Viewer);
 

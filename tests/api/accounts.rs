@@ -135,7 +135,7 @@ fn a_forgotten_password_is_set_anew_once_by_mail_and_ends_all_sessions() {
         reset(wrong, "other password").refuse(422, "VALIDATION_ERROR");
     }
     reset(&token, "other password").expect(204);
-    wait_for("the session has ended", Duration::from_secs(1), || {
+    wait_for("the session has ended", Duration::from_secs(10), || {
         (somebody.client.get("/api/auth/me").status == 401).then_some(())
     });
     post.login(email, "right password").refuse(401, "INVALID_CREDENTIALS");
@@ -164,7 +164,7 @@ fn a_password_is_changed_by_whoever_knows_it_and_ends_the_other_sessions() {
     change("right password", &"x".repeat(72)).refuse(422, "VALIDATION_ERROR");
     other.get("/api/auth/me").expect(200);
     change("right password", "other password").expect(204);
-    wait_for("the other session has ended", Duration::from_secs(1), || {
+    wait_for("the other session has ended", Duration::from_secs(10), || {
         (other.get("/api/auth/me").status == 401).then_some(())
     });
     somebody.client.get("/api/auth/me").expect(200);
@@ -177,7 +177,7 @@ fn a_password_is_changed_by_whoever_knows_it_and_ends_the_other_sessions() {
     let path = format!("/api/users/{}/password", somebody.id);
     keyed.post(&path, &json!({ "password": "third password" })).refuse(403, "INSUFFICIENT_PERMISSIONS");
     admin.post(&path, &json!({ "password": "third password" })).expect(204);
-    wait_for("all sessions have ended", Duration::from_secs(1), || {
+    wait_for("all sessions have ended", Duration::from_secs(10), || {
         (somebody.client.get("/api/auth/me").status == 401).then_some(())
     });
     app.login(&somebody.email, "third password");
@@ -241,7 +241,7 @@ fn a_new_password_names_the_keys_that_go_on_working_or_ends_them() {
     let body =
         json!({ "current_password": "another password", "new_password": "third password", "revoke_api_keys": true });
     somebody.client.post("/api/auth/password", &body).expect(204);
-    wait_for("the key has ended", Duration::from_secs(5), || (key.get("/api/auth/me").status == 401).then_some(()));
+    wait_for("the key has ended", Duration::from_secs(10), || (key.get("/api/auth/me").status == 401).then_some(()));
     assert_eq!(somebody.client.get("/api/notifications").expect(200).json()["data"].as_array().unwrap().len(), 1);
 }
 

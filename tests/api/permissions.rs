@@ -236,7 +236,7 @@ fn a_machine_has_what_it_was_granted_and_its_keys_no_more_and_never_logs_in() {
     assert_eq!(app.database.client().query_one(tokens, &[]).unwrap().get::<_, i64>(0), 0);
     // What is taken back is gone at once.
     admin.patch(&path, &json!({ "grants": [] })).expect(200);
-    wait_for("it may no more", std::time::Duration::from_secs(5), || {
+    wait_for("it may no more", std::time::Duration::from_secs(10), || {
         (all.post("/api/routes", &route("a")).status == 403).then_some(())
     });
 }
