@@ -3,7 +3,7 @@
 use mainstay::cli::COMMANDS;
 
 use crate::support::binary::mainstay;
-use crate::support::database;
+use crate::support::{database, folder};
 
 #[test]
 fn every_command_answers_help_and_is_in_the_overview() {
@@ -82,4 +82,66 @@ fn a_database_that_is_not_there_is_made_by_db_create_and_never_by_others() {
     let refused = run(&["db", "reset", "--yes"]);
     assert!(refused.code() == 1 && refused.said().contains("not mainstay's own"), "{}", refused.said());
     home.client().batch_execute(&format!("DROP DATABASE {name}")).unwrap();
+}
+
+#[test]
+fn what_a_rollback_would_take_is_named_before_it_is_done() {
+    let home = database();
+    let url = home.pairs();
+    let run = |words: &[&str], name: &str| mainstay(words, &[("DATABASE_URL", &url), ("APP_ENV", name)]);
+    assert_eq!(run(&["migrate"], "development").code(), 0);
+    let statement =
+        "INSERT INTO ops.settings (key, value) SELECT 'key ' || number, '1' FROM generate_series(1, 3) AS number";
+    home.client().batch_execute(statement).unwrap();
+    let all = ["migrate", "rollback", "--steps", "99"];
+    let refused = run(&all, "development");
+    assert_eq!(refused.code(), 1);
+    assert!(refused.said().contains("ops.settings would lose what is in 3 rows"), "{}", refused.said());
+    assert!(refused.said().contains("nothing was undone; --yes"), "{}", refused.said());
+    let refused = run(&["migrate", "rollback"], "production");
+    assert!(refused.code() == 1 && refused.said().contains("APP_ENV is production"), "{}", refused.said());
+    assert_eq!(run(&["migrate", "status", "--exit-code"], "development").code(), 0, "nothing was undone");
+    let one = run(&["migrate", "rollback"], "development");
+    assert_eq!(one.code(), 0, "where no row is lost, nobody is asked: {}", one.said());
+    assert_eq!(run(&[&all[..], &["--yes"]].concat(), "production").code(), 0);
+    let mut client = home.client();
+    let folder = folder("migrations");
+    let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
+    let path = ["DB_MIGRATE_PATH", "DATABASE_URL"];
+    write(
+        "1_a.sql",
+        "CREATE SCHEMA s; CREATE TABLE s.\"A b\" (a int); CREATE TABLE c (d int, e int); CREATE TABLE f (g int);",
+    );
+    write(
+        "1_rollback.sql",
+        "DROP SCHEMA s CASCADE; ALTER TABLE c DROP COLUMN e; TRUNCATE ONLY f, public.c; DROP TABLE IF EXISTS f, c;",
+    );
+    let variables = [(path[0], folder.to_str().unwrap()), (path[1], url.as_str())];
+    assert_eq!(mainstay(&["migrate"], &variables).code(), 0);
+    client
+        .batch_execute(
+            "INSERT INTO s.\"A b\" VALUES (1); INSERT INTO c VALUES (1, 2), (3, 4); INSERT INTO f VALUES (5)",
+        )
+        .unwrap();
+    let said = mainstay(&["migrate", "rollback"], &variables).said();
+    for line in [
+        "s.\"A b\" would lose what is in 1 rows",
+        "public.c would lose what is in 2 rows",
+        "public.f would lose what is in 1 rows",
+    ] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+}
+
+#[test]
+fn what_only_reads_makes_no_database() {
+    let data = folder("data");
+    let variables = [("MAINSTAY_DATA", data.to_str().unwrap())];
+    for words in [&["user", "list"][..], &["migrate", "status"], &["jobs"], &["seed"], &["doctor"], &["entity", "plan"]]
+    {
+        let run = mainstay(words, &variables);
+        let said = run.said() + &run.text();
+        assert!(run.code() == 1 && said.contains("there is no database in"), "{words:?}: {said}");
+        assert!(!data.join("postgres").exists(), "{words:?}");
+    }
 }

@@ -85,7 +85,8 @@ pub const COMMANDS: &[Command] = &[
         ..command("migrate create", "Make the files of the next migration.", migrate::create)
     },
     Command {
-        flags: &[option("steps", "N", "Undo this many: 1."), TO, JSON],
+        flags: &[option("steps", "N", "Undo this many: 1."), TO, YES, JSON],
+        details: "Names the tables that would be dropped with rows in them, and asks. In production it needs --yes.",
         ..command("migrate rollback", "Undo the last migration.", migrate::rollback)
     },
     Command {

@@ -7,7 +7,7 @@ use postgres::config::Host;
 use serde::Serialize;
 use signal_hook::consts::SIGINT;
 
-use super::{Arguments, Failure, Result, configuration, confirm, data_folder, print, print_json, say};
+use super::{Arguments, Failure, Result, configuration, confirm, data_folder, print, print_json, say, with_database};
 use crate::config::{Address, Config};
 use crate::db::Binaries;
 use crate::db::cluster::{self, State, Status};
@@ -86,10 +86,7 @@ pub(super) fn psql(arguments: &Arguments) -> Result<ExitCode> {
     if let Some(address) = Address::primary(&config).map_err(Failure::Refused)? {
         return run_psql(&address, &mut Command::new("psql"));
     }
-    let cluster = cluster::Cluster::open(&data_folder(&config)?, &mut |text| say(text))?;
-    let result = run_psql(&cluster.address(), &mut Binaries::find()?.command("psql"));
-    cluster.stop()?;
-    result
+    with_database(&config, |address| run_psql(address, &mut Binaries::find()?.command("psql")))
 }
 
 /// psql takes its password from the environment, where others cannot see it.

@@ -5,11 +5,13 @@ use std::process::ExitCode;
 
 use postgres::Client;
 
-use super::{Arguments, Failure, Result, configuration, print, print_json, say, with_database};
+use super::{
+    Arguments, Failure, Result, configuration, confirm, print, print_json, say, with_database, with_database_made,
+};
 use crate::config::{Address, Config, show_duration};
 use crate::db::Dialer;
 use crate::error;
-use crate::migrate::{self, Event, Finding, Migrations, Options, Outcome, Source, State, Target};
+use crate::migrate::{self, Event, Finding, Loss, Migrations, Options, Outcome, Source, State, Target};
 
 /// Where migrations of mainstay itself are made, beside its source.
 const OWN_FOLDER: &str = "sql/migrations";
@@ -66,7 +68,10 @@ fn options(arguments: &Arguments) -> Result<Options> {
 
 pub(super) fn apply(arguments: &Arguments) -> Result<ExitCode> {
     let options = options(arguments)?;
-    with_client(arguments, |client, migrations, _, _| {
+    let config = configuration(arguments)?;
+    let migrations = Source::configured(&config).read()?;
+    with_database_made(&config, |address| {
+        let (client, migrations) = (&mut connect(&config, address)?, &migrations);
         if arguments.has("dry-run") {
             return dry_run(client, migrations, &options, arguments.has("json"));
         }
@@ -152,10 +157,29 @@ pub(super) fn rollback(arguments: &Arguments) -> Result<ExitCode> {
             _ => return Err(usage("--steps must be a number from 1")),
         },
     };
-    with_client(arguments, |client, migrations, _, _| {
+    with_client(arguments, |client, migrations, config, _| {
+        if !arguments.has("yes") {
+            confirm_losses(config, &migrate::losses(client, migrations, target)?)?;
+        }
         let outcome = migrate::rollback(client, migrations, target, &Options::default(), &mut report)?;
         finish(arguments, &outcome, "nothing to roll back")
     })
+}
+
+/// Tells what would be gone, and lets a person say whether it may. Where nothing would be, nobody is asked.
+fn confirm_losses(config: &Config, losses: &[Loss]) -> Result<()> {
+    for Loss { table, rows } in losses {
+        let more = if *rows < migrate::ROWS_COUNTED { "" } else { " or more" };
+        say(&format!("{table} would lose what is in {rows}{more} rows"));
+    }
+    if config.is_production() {
+        let problem = "APP_ENV is production: nothing was undone. Make a backup, and say --yes";
+        return Err(Failure::Refused(problem.to_owned()));
+    }
+    if !losses.is_empty() && !confirm("Undo it all the same?") {
+        return Err(Failure::Refused("nothing was undone; --yes undoes without asking".to_owned()));
+    }
+    Ok(())
 }
 
 pub(super) fn verify(arguments: &Arguments) -> Result<ExitCode> {

@@ -141,8 +141,23 @@ fn data_folder(config: &Config) -> Result<PathBuf> {
     Ok(cluster::data_folder(config, &mut |text| say(text))?)
 }
 
-/// Does something with the configured database. An embedded one runs at least as long.
+/// Does something with the configured database. An embedded one runs at least as long; where there is none, none is made.
 fn with_database<T>(config: &Config, act: impl FnOnce(&Address) -> Result<T>) -> Result<T> {
+    if Address::primary(config).map_err(Failure::Refused)?.is_none() {
+        let data = data_folder(config)?;
+        if !cluster::exists(&data)? {
+            return Err(Failure::Refused(format!(
+                "there is no database in {} yet: `mainstay serve`, `mainstay migrate` and `mainstay db start` make one; \
+                 MAINSTAY_DATA and DATABASE_URL say where another is",
+                data.display()
+            )));
+        }
+    }
+    with_database_made(config, act)
+}
+
+/// The same, and an embedded database is made if there is none.
+fn with_database_made<T>(config: &Config, act: impl FnOnce(&Address) -> Result<T>) -> Result<T> {
     match Address::primary(config).map_err(Failure::Refused)? {
         Some(address) => act(&address),
         None => {

@@ -16,12 +16,12 @@ use crate::sql;
 pub(super) fn examine(arguments: &Arguments) -> Result<ExitCode> {
     let config = configuration(arguments)?;
     let migrations = Source::configured(&config).read()?;
-    let findings = with_database(&config, |address| {
+    let examined = with_database(&config, |address| {
         let mut findings = doctor::examine_machine(&config, address);
         let mut scratch = |name: &str| connect(&config, &address.with_name(name));
         let scratch: Option<&mut doctor::Connect<'_>> = if arguments.has("quick") { None } else { Some(&mut scratch) };
         match connect(&config, address) {
-            Ok(mut client) => findings.extend(doctor::examine_database(&config, &mut client, &migrations, scratch)?),
+            Ok(mut client) => findings.extend(doctor::examine_database(&config, &mut client, &migrations, scratch)),
             Err(error) => findings.push(Finding {
                 what: "database",
                 state: State::Failure,
@@ -30,6 +30,16 @@ pub(super) fn examine(arguments: &Arguments) -> Result<ExitCode> {
             }),
         }
         Ok(findings)
+    });
+    let findings = examined.or_else(|failure| match failure {
+        // That there is no database yet is what was found.
+        Failure::Refused(found) => Ok(vec![Finding {
+            what: "database",
+            state: State::Failure,
+            found,
+            advice: "start it, or correct DATABASE_URL".to_owned(),
+        }]),
+        failed => Err(failed),
     })?;
     let worst = findings.iter().map(|finding| finding.state).max().unwrap_or(State::Good);
     if arguments.has("json") {

@@ -23,6 +23,7 @@ mod lint;
 mod runner;
 mod status;
 mod rollback;
+mod losses;
 mod create;
 mod repair;
 mod catalogue;
@@ -31,6 +32,10 @@ mod beside;
 
 use std::time::Duration;
 
+use postgres::Client;
+
+use crate::error::{Error, Result};
+
 pub use beside::{Change as OtherChange, alone, apply_beside, apply_change, has_pending};
 pub use blockers::Session;
 pub use catalogue::{Change, Difference};
@@ -38,12 +43,28 @@ pub use create::{Created, create};
 pub use failure::Failure;
 pub use files::{Migration, Migrations, Source};
 pub use lint::{Finding, lint};
+pub use losses::{Loss, ROWS_COUNTED, losses};
 pub use plan::Problem;
 pub use repair::{Baseline, Repair, baseline, repair};
 pub use rollback::{Target, rollback};
 pub use runner::{Preview, dry_run, migrate};
 pub use status::{Row, Standing, State, Status, status};
 pub use verify::{Verification, verify};
+
+/// The oldest PostgreSQL that has what mainstay stands on, as `server_version_num` says it.
+pub const VERSION_MIN: i32 = 130_000;
+
+/// Refuses a PostgreSQL that is too old, before its own errors puzzle anybody.
+fn check_version(client: &mut Client) -> Result<()> {
+    let query = "SELECT current_setting('server_version_num')::integer, current_setting('server_version')";
+    let row = client.query_typed_one(query, &[])?;
+    let (number, name): (i32, String) = (row.get(0), row.get(1));
+    if number < VERSION_MIN {
+        let message = format!("the server is PostgreSQL {name}, and mainstay needs PostgreSQL 13 or newer: upgrade it");
+        return Err(Error::database_unavailable(message));
+    }
+    Ok(())
+}
 
 /// The limits of a run. Every wait has one.
 #[derive(Debug, Clone)]

@@ -52,6 +52,12 @@ pub fn rollback(
     })
 }
 
+/// The files that would undo migrations, the newest first.
+pub(super) fn files(client: &mut Client, migrations: &Migrations, target: Target) -> Result<Vec<File>> {
+    let applied = history::read(client)?.unwrap_or_default();
+    chosen(&applied, target)?.into_iter().map(|row| way_back(client, migrations, row)).collect()
+}
+
 /// What is to be undone, the newest first.
 fn chosen(applied: &[Applied], target: Target) -> Result<Vec<&Applied>> {
     match target {

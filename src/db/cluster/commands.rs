@@ -54,6 +54,12 @@ pub fn stop(data: &Path, say: &mut dyn FnMut(&str)) -> Result<bool> {
     stop_server(&home)
 }
 
+/// Whether there is one, or one is being made.
+pub fn exists(data: &Path) -> Result<bool> {
+    let Some(home) = Home::find(data) else { return Ok(false) };
+    Ok(home.version()?.is_some())
+}
+
 /// What there is, and what it does.
 pub fn status(data: &Path) -> Result<Status> {
     let mut status = Status { state: State::Missing, version: None, process: None, socket: None, size_bytes: 0 };

@@ -29,7 +29,7 @@ use super::Binaries;
 use crate::config::Address;
 use crate::error::{Error, Result};
 
-pub use commands::{State, Status, reset, start, status, stop};
+pub use commands::{State, Status, exists, reset, start, status, stop};
 pub use create::create;
 pub use place::data_folder;
 
