@@ -28,13 +28,17 @@ FORCE:
 gateways:
 	@etc/install-gateways
 
-check: postgresql gateways ## Everything that must hold: format, lints, documentation, tests
+# The versions of PostgreSQL on which the tests run the core.
+versions:
+	@etc/install-postgresql-versions
+
+check: postgresql versions gateways ## Everything that must hold: format, lints, documentation, tests
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 	$(MAKE) test
 
-test: postgresql gateways ## Run all tests
+test: postgresql versions gateways ## Run all tests
 	cargo test --workspace --locked
 
 migrate: $(MAINSTAY) ## Apply all migrations that are pending
@@ -56,10 +60,13 @@ db-start: postgresql $(MAINSTAY) ## Start the embedded database, and leave it ru
 db-stop: $(MAINSTAY) ## Stop the embedded database
 	@$(MAINSTAY) db stop
 
-db-reset: $(MAINSTAY) ## Delete the embedded database with everything in it
+db-reset: postgresql $(MAINSTAY) ## Delete the embedded database with everything in it, and make it anew: migrated and seeded
 	@$(MAINSTAY) db reset $(ARGS)
+	@$(MAINSTAY) migrate
+	@$(MAINSTAY) seed
 
 db-seed: postgresql $(MAINSTAY) ## Fill the database with what development needs
+	@$(MAINSTAY) migrate
 	@$(MAINSTAY) seed
 
 db-psql: $(MAINSTAY) ## Open psql on the configured database
@@ -147,5 +154,5 @@ fuzz-http: ## Fuzz the HTTP reader for FUZZ_SECONDS (needs cargo-fuzz: make setu
 	cd $(HTTP)/fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run reader -- \
 		-max_total_time=$(FUZZ_SECONDS) -max_len=2048 -dict=http.dict -print_final_stats=1
 
-.PHONY: help run setup postgresql gateways check test migrate migrate-status migrate-create migrate-rollback db-start db-stop \
+.PHONY: help run setup postgresql versions gateways check test migrate migrate-status migrate-create migrate-rollback db-start db-stop \
 	db-reset db-seed db-psql install uninstall bench-http bench-migrate bench-db test-api bench-api bench-webhooks bench-entities bench-catalogue soak fuzz-http FORCE

@@ -9,6 +9,7 @@ mod cli;
 mod cli_identity;
 mod tls;
 mod pools;
+mod postgresql;
 mod sessions;
 mod cluster;
 mod migrate;

@@ -1,13 +1,22 @@
 -- Every object outside of PostgreSQL's own schemas and of extensions, with its definition: what migrate verify compares.
 -- Owners, oids, statistics and the order of columns are left out: they may differ between databases that are the same.
 -- So are partitions by day and by month, which come and go with time, and are called after theirs: logs_2026_01.
-WITH namespace AS (
+-- And so is what is in the schema app of a database that keeps declarations: they say what is there, and no migration does.
+WITH schema AS (
     SELECT
         oid,
         nspname AS name
     FROM pg_namespace
     WHERE nspname <> 'information_schema'
         AND nspname !~ '^pg_'
+),
+namespace AS (
+    SELECT
+        oid,
+        name
+    FROM schema
+    WHERE name <> 'app'
+        OR to_regclass('entities.definitions') IS NULL
 ),
 extension_member AS (
     SELECT
@@ -59,7 +68,7 @@ type AS (
 granted AS (
     SELECT 'schema' AS kind, quote_ident(nspname) AS name, nspacl AS acl, nspowner AS owner
     FROM pg_namespace
-    JOIN namespace USING (oid)
+    JOIN schema USING (oid)
     UNION ALL
     SELECT 'relation', name, relacl, relowner FROM relation
     UNION ALL
@@ -69,7 +78,7 @@ SELECT
     'schema' AS kind,
     quote_ident(name) AS name,
     '' AS definition
-FROM namespace
+FROM schema
 UNION ALL
 SELECT
     'extension',

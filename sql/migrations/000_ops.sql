@@ -10,6 +10,8 @@ COMMENT ON SCHEMA ops IS 'What all other schemas stand on, and the state of the 
 DO $$
 DECLARE
     wanted text;
+    -- From PostgreSQL 16 on, who has made a role may give it away, and not yet take it on.
+    is_told constant boolean := current_setting('server_version_num')::integer >= 160000;
 BEGIN
     FOREACH wanted IN ARRAY ARRAY['authenticated_users', 'mainstay_readonly'] LOOP
         BEGIN
@@ -18,8 +20,8 @@ BEGIN
             END IF;
             -- Whoever serves requests takes on the first for rows that belong to one user, and gives the second what
             -- answers administrators' questions.
-            IF NOT pg_has_role(current_user, wanted, 'MEMBER') THEN
-                EXECUTE format('GRANT %I TO CURRENT_USER', wanted);
+            IF NOT pg_has_role(current_user, wanted, CASE WHEN is_told THEN 'SET' ELSE 'MEMBER' END) THEN
+                EXECUTE format('GRANT %I TO CURRENT_USER%s', wanted, CASE WHEN is_told THEN ' WITH SET TRUE' ELSE '' END);
             END IF;
         EXCEPTION
             WHEN duplicate_object OR unique_violation THEN
@@ -27,28 +29,18 @@ BEGIN
             WHEN insufficient_privilege THEN
                 RAISE insufficient_privilege USING
                     MESSAGE = format('the role %s is missing or not granted, and %s may not change that', wanted, current_user),
-                    HINT = format('As an administrator: CREATE ROLE %I NOLOGIN; GRANT %I TO %I;', wanted, wanted, current_user);
+                    HINT = format(
+                        'As an administrator, once for all databases: '
+                        'CREATE ROLE authenticated_users NOLOGIN; CREATE ROLE mainstay_readonly NOLOGIN; '
+                        'and then: GRANT authenticated_users, mainstay_readonly TO %I;',
+                        current_user
+                    );
         END;
     END LOOP;
 END
 $$;
 
 GRANT USAGE ON SCHEMA ops TO authenticated_users, mainstay_readonly;
-
--- Tables are found by their names alone, in psql and in the admin query. New sessions see it. public comes first, so that
--- whatever is created without a schema is created there, as everywhere.
-DO $$
-BEGIN
-    EXECUTE format(
-        'ALTER DATABASE %I SET search_path = "$user", public, '
-        'identity, telemetry, gateway, templates, devx, automation, cicd, entities, app, ops',
-        current_database()
-    );
-EXCEPTION
-    WHEN insufficient_privilege THEN
-        RAISE NOTICE 'only the owner of the database can set its search_path: names need their schema in psql';
-END
-$$;
 
 -- Version 7 of RFC 9562: milliseconds since 1970 in the first 48 bits, and their fraction in the next 12 that are free,
 -- so that rows made one after the other lie side by side in the index. One expression, which PostgreSQL puts in the place
@@ -110,6 +102,22 @@ END
 $$;
 COMMENT ON FUNCTION ops.answer(text) IS 'The rows of a question, asked as mainstay_readonly, with one text each';
 REVOKE EXECUTE ON FUNCTION ops.answer(text) FROM PUBLIC;
+
+-- Tables are found by their names alone, in the admin query and in psql: new sessions see it. public comes first, so that
+-- whatever is created without a schema is created there, as everywhere.
+DO $$
+DECLARE
+    path constant text := 'public, identity, telemetry, gateway, templates, devx, automation, cicd, entities, app, ops';
+BEGIN
+    EXECUTE format('ALTER FUNCTION ops.answer(text) SET search_path = %s', path);
+    BEGIN
+        EXECUTE format('ALTER DATABASE %I SET search_path = "$user", %s', current_database(), path);
+    EXCEPTION
+        WHEN insufficient_privilege THEN
+            RAISE NOTICE 'only the owner of the database can set its search_path: names need their schema in psql';
+    END;
+END
+$$;
 
 GRANT CREATE ON SCHEMA ops TO mainstay_readonly;
 ALTER FUNCTION ops.answer(text) OWNER TO mainstay_readonly;

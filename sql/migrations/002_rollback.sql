@@ -23,6 +23,7 @@ END
 $$;
 
 DROP VIEW telemetry.activity_logs;
+DROP FUNCTION telemetry.activity();
 
 DROP TRIGGER tell_of_invitation ON identity.team_members;
 DROP FUNCTION telemetry.tell_of_invitation();

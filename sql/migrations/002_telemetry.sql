@@ -550,54 +550,87 @@ SELECT telemetry.audit('identity.team_members');
 SELECT telemetry.audit('identity.api_keys', secret => '{key_hash}', noise => '{last_used_at}');
 SELECT telemetry.audit('ops.settings', secret => '{value,value_sealed}', noise => '{value_key_id}', secret_where => 'secret');
 
--- With the rights of whoever asks, so that the policies of what it reads hold.
-CREATE VIEW telemetry.activity_logs WITH (security_invoker = true) AS
-SELECT
-    a.id,
-    a.user_id,
-    coalesce(nullif(u.name, ''), u.email) AS "user",
-    words.verb,
-    words.resource,
-    a.action,
-    a.resource_type,
-    a.resource_id,
-    concat_ws(
-        ' ',
-        coalesce(nullif(u.name, ''), u.email, CASE WHEN a.user_id IS NULL THEN a.database_user ELSE 'A former user' END),
-        words.verb,
-        'the',
-        words.resource,
-        coalesce(words.label, a.resource_id::text)
-    ) || CASE WHEN words.verb = 'changed' THEN ': ' || words.columns ELSE '' END AS summary,
-    a.created_at
-FROM telemetry.audit_logs AS a
-LEFT JOIN identity.users AS u ON u.id = a.user_id
-CROSS JOIN LATERAL (
+-- A view reads with the rights of its owner, unless PostgreSQL is 15 or newer; a function reads with those of whoever asks, so
+-- that the policies of what it reads hold. It is one query, which PostgreSQL puts in the place of the call.
+CREATE FUNCTION telemetry.activity()
+RETURNS TABLE (
+    id uuid,
+    user_id uuid,
+    "user" text,
+    verb text,
+    resource text,
+    action text,
+    resource_type text,
+    resource_id uuid,
+    summary text,
+    created_at timestamptz
+)
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+AS $$
     SELECT
-        CASE split_part(a.action, '.', 2)
-            WHEN 'create' THEN 'created'
-            WHEN 'update' THEN 'changed'
-            WHEN 'delete' THEN 'deleted'
-            WHEN 'truncate' THEN 'emptied'
-            WHEN 'query' THEN 'queried'
-            ELSE split_part(a.action, '.', 2)
-        END AS verb,
-        -- One of them: categories are a category, and settings a setting. All of them where all are meant.
-        CASE
-            WHEN a.resource_id IS NULL THEN replace(a.resource_type, '_', ' ')
-            ELSE regexp_replace(regexp_replace(replace(a.resource_type, '_', ' '), 'ies$', 'ys'), 's$', '')
-        END AS resource,
-        -- What it is called now, or was called last.
-        coalesce(
-            nullif(a.changes #>> '{name,1}', ''),
-            nullif(a.changes #>> '{name,0}', ''),
-            a.changes #>> '{key,1}',
-            a.changes #>> '{key,0}',
-            a.changes #>> '{email,1}',
-            a.changes #>> '{email,0}'
-        ) AS label,
-        (SELECT string_agg(name, ', ' ORDER BY name) FROM jsonb_object_keys(a.changes) AS name) AS columns
-) AS words;
+        a.id,
+        a.user_id,
+        coalesce(nullif(u.name, ''), u.email) AS "user",
+        words.verb,
+        words.resource,
+        a.action,
+        a.resource_type,
+        a.resource_id,
+        concat_ws(
+            ' ',
+            coalesce(nullif(u.name, ''), u.email, CASE WHEN a.user_id IS NULL THEN a.database_user ELSE 'A former user' END),
+            words.verb,
+            'the',
+            words.resource,
+            coalesce(words.label, a.resource_id::text)
+        ) || CASE WHEN words.verb = 'changed' THEN ': ' || words.columns ELSE '' END AS summary,
+        a.created_at
+    FROM telemetry.audit_logs AS a
+    LEFT JOIN identity.users AS u ON u.id = a.user_id
+    CROSS JOIN LATERAL (
+        SELECT
+            CASE split_part(a.action, '.', 2)
+                WHEN 'create' THEN 'created'
+                WHEN 'update' THEN 'changed'
+                WHEN 'delete' THEN 'deleted'
+                WHEN 'truncate' THEN 'emptied'
+                WHEN 'query' THEN 'queried'
+                ELSE split_part(a.action, '.', 2)
+            END AS verb,
+            -- One of them: categories are a category, and settings a setting. All of them where all are meant.
+            CASE
+                WHEN a.resource_id IS NULL THEN replace(a.resource_type, '_', ' ')
+                ELSE regexp_replace(regexp_replace(replace(a.resource_type, '_', ' '), 'ies$', 'ys'), 's$', '')
+            END AS resource,
+            -- What it is called now, or was called last.
+            coalesce(
+                nullif(a.changes #>> '{name,1}', ''),
+                nullif(a.changes #>> '{name,0}', ''),
+                a.changes #>> '{key,1}',
+                a.changes #>> '{key,0}',
+                a.changes #>> '{email,1}',
+                a.changes #>> '{email,0}'
+            ) AS label,
+            (SELECT string_agg(name, ', ' ORDER BY name) FROM jsonb_object_keys(a.changes) AS name) AS columns
+    ) AS words
+$$;
+COMMENT ON FUNCTION telemetry.activity() IS 'What users did, in words, as far as whoever asks may see it';
+
+CREATE VIEW telemetry.activity_logs AS
+SELECT
+    id,
+    user_id,
+    "user",
+    verb,
+    resource,
+    action,
+    resource_type,
+    resource_id,
+    summary,
+    created_at
+FROM telemetry.activity();
 COMMENT ON VIEW telemetry.activity_logs IS 'What users did, in words';
 
 -- Row-level security. The owner alone writes the audit and reads all of it.
@@ -661,3 +694,4 @@ GRANT SELECT ON telemetry.activity_logs TO authenticated_users;
 GRANT SELECT, INSERT, UPDATE, DELETE ON telemetry.notifications TO authenticated_users;
 
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA telemetry FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION telemetry.activity() TO authenticated_users, mainstay_readonly;

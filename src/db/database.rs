@@ -136,6 +136,11 @@ impl Database {
         })
     }
 
+    /// Lets all that comes have new connections, with what the database says of them now, as its `search_path`.
+    pub fn renew(&self) {
+        self.pools.iter().for_each(Pool::renew);
+    }
+
     /// Lets nobody wait for the database after `end`: everything is about to end.
     pub fn end_by(&self, end: Instant) {
         self.pools.iter().for_each(|pool| pool.end_by(end));

@@ -45,6 +45,8 @@ pub(super) struct Shared {
     pub(super) counters: Counters,
     /// Connections used before this moment may be dead: another as old was.
     suspect_before: Mutex<Option<Instant>>,
+    /// Connections opened before this moment do not have what the database says of its connections now.
+    stale_before: Mutex<Option<Instant>>,
     /// Why the last connection could not be opened, if so.
     last_error: Mutex<Option<String>>,
     /// When a connection said nothing, where it should have said that it lives.
@@ -87,6 +89,9 @@ impl ManageConnection for Manager {
         if pooled.connection.is_closed() {
             return Err(Error::database_unavailable("the connection was lost"));
         }
+        if self.shared.is_stale(&pooled.connection) {
+            return Err(Error::database_unavailable("the connection is older than the database's settings"));
+        }
         if !is_suspect && used.elapsed() < BELIEVED {
             return Ok(());
         }
@@ -109,7 +114,7 @@ impl ManageConnection for Manager {
             pooled.is_counted = true;
             return true;
         }
-        if pooled.connection.is_spent {
+        if pooled.connection.is_spent || self.shared.is_stale(&pooled.connection) {
             pooled.is_counted = true;
             return true;
         }
@@ -135,12 +140,22 @@ impl Shared {
             options,
             counters: Counters::default(),
             suspect_before: Mutex::new(None),
+            stale_before: Mutex::new(None),
             last_error: Mutex::new(None),
         }
     }
 
     pub(super) fn last_error(&self) -> Option<String> {
         lock(&self.last_error).clone()
+    }
+
+    /// Lets no connection that is open now be used by whoever comes next.
+    pub(super) fn renew(&self) {
+        *lock(&self.stale_before) = Some(Instant::now());
+    }
+
+    fn is_stale(&self, connection: &Connection) -> bool {
+        lock(&self.stale_before).is_some_and(|moment| connection.opened < moment)
     }
 
     /// Makes every connection that is as old as a dead one prove that it lives.

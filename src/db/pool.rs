@@ -169,6 +169,11 @@ impl Pool {
         self.shared.suspect();
     }
 
+    /// Closes every connection before it is used again: the database may say something else of new ones now.
+    pub(super) fn renew(&self) {
+        self.shared.renew();
+    }
+
     pub fn name(&self) -> &'static str {
         self.shared.options.name
     }

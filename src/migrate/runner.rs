@@ -5,7 +5,7 @@ use postgres::Client;
 use super::files::{Migration, Migrations};
 use super::lint::{self, Finding};
 use super::script::{self, Script};
-use super::{Event, Options, Outcome, Report, history, lock, plan};
+use super::{Event, Options, Outcome, Report, check_version, history, lock, plan};
 use crate::error::Result;
 
 /// Applies what is pending, in order. Where nothing is, this is one statement and no lock.
@@ -14,6 +14,7 @@ pub fn migrate(client: &mut Client, migrations: &Migrations, options: &Options, 
     if plan::plan(migrations, &applied, options.to)?.is_empty() {
         return Ok(Outcome { versions: Vec::new(), version: applied.last().map(|row| row.version) });
     }
+    check_version(client)?;
     for warning in &migrations.warnings {
         report(Event::Warning(warning.clone()));
     }

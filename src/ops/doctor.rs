@@ -8,13 +8,12 @@ use serde::Serialize;
 
 use super::detail::{disk_free, memory};
 use crate::config::{Address, Config, Security};
-use crate::error::Result;
-use crate::migrate::{self, Migrations};
+use crate::error::{Code, Error, Result};
+use crate::migrate::{self, Migrations, VERSION_MIN};
 use crate::sql;
 
 const DISK_BYTES_MIN: u64 = 1 << 30;
 const MEMORY_BYTES_MIN: u64 = 128 << 20;
-const VERSION_MIN: i32 = 140_000;
 const CLOCK_SECONDS_MAX: f64 = 2.0;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -93,11 +92,27 @@ pub fn examine_database(
     client: &mut Client,
     migrations: &Migrations,
     connect: Option<&mut Connect<'_>>,
-) -> Result<Vec<Finding>> {
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    // What was found before something could not be looked at is told all the same.
+    if let Err(error) = server(config, client, &mut findings) {
+        findings.push(not_examined("server", &error));
+    }
+    if let Err(error) = schema(client, migrations, connect, &mut findings) {
+        findings.push(not_examined("schema", &error));
+    }
+    findings
+}
+
+fn not_examined(what: &'static str, error: &Error) -> Finding {
+    finding(what, false, Failure, error.to_string(), "what else there is to see of it could not be looked at")
+}
+
+fn server(config: &Config, client: &mut Client, findings: &mut Vec<Finding>) -> Result<()> {
     let row = client.query_one(sql!("ops/doctor/server").text, &[])?;
     let version: i32 = row.get("version");
     let found = format!("PostgreSQL {}.{}", version / 10_000, version % 10_000);
-    let mut findings = vec![finding("server", version >= VERSION_MIN, Failure, found, "use PostgreSQL 14 or newer")];
+    findings.push(finding("server", version >= VERSION_MIN, Failure, found, "use PostgreSQL 13 or newer"));
     let is_durable: bool = row.get("is_durable");
     let found = if is_durable { "what is committed survives a crash" } else { "fsync or full_page_writes is off" };
     findings.push(finding("durability", is_durable, Failure, found, "switch them on in postgresql.conf"));
@@ -107,9 +122,9 @@ pub fn examine_database(
     findings.push(finding("clock", apart <= CLOCK_SECONDS_MAX, Warning, found, "set both clocks by NTP"));
     findings.push(connections(config, &row));
     let (users, readers): (bool, bool) = (row.get("has_users_role"), row.get("has_readers_role"));
-    let found = if users && readers { "the roles are there" } else { "a role is missing, or not granted" };
-    let advice = "`mainstay migrate` makes them; without the right to, an administrator grants authenticated_users and \
-        mainstay_readonly to this user";
+    let found = if users && readers { "the roles are there" } else { "a role is missing, or may not be taken on" };
+    let advice = "`mainstay migrate` makes them; without the right to, an administrator runs GRANT authenticated_users, \
+        mainstay_readonly TO this user (from PostgreSQL 16 on WITH SET TRUE)";
     findings.push(finding("roles", users && readers, Failure, found, advice));
     let may_create: bool = row.get("may_create");
     let found = if may_create { "may create schemas" } else { "may not create schemas in this database" };
@@ -118,8 +133,7 @@ pub fn examine_database(
     let found =
         if invalid.is_empty() { "all are valid".to_owned() } else { format!("INVALID: {}", invalid.join(", ")) };
     findings.push(finding("indexes", invalid.is_empty(), Failure, found, "REINDEX INDEX CONCURRENTLY each of them"));
-    findings.extend(schema(client, migrations, connect)?);
-    Ok(findings)
+    Ok(())
 }
 
 /// Whether all pools find their connections, beside those who are there already.
@@ -134,36 +148,30 @@ fn connections(config: &Config, row: &postgres::Row) -> Finding {
     finding("connections", i64::from(wanted) <= i64::from(allowed), Failure, found, advice)
 }
 
-fn schema(client: &mut Client, migrations: &Migrations, connect: Option<&mut Connect<'_>>) -> Result<Vec<Finding>> {
+fn schema(
+    client: &mut Client,
+    migrations: &Migrations,
+    connect: Option<&mut Connect<'_>>,
+    findings: &mut Vec<Finding>,
+) -> Result<()> {
     let status = migrate::status(client, migrations)?;
     let is_current = status.pending == 0 && status.problems.is_empty();
     let found = match status.problems.first() {
         Some(problem) => problem.to_string(),
         None => format!("{} pending, at version {}", status.pending, status.version.unwrap_or(-1)),
     };
-    let mut findings = vec![finding(
+    findings.push(finding(
         "migrations",
         is_current,
         Failure,
         found,
         "`mainstay migrate status` shows all, and `mainstay migrate` applies them",
-    )];
+    ));
     if !is_current {
-        return Ok(findings);
+        return Ok(());
     }
     if let Some(connect) = connect {
-        let drift = migrate::verify(client, migrations, connect)?.drift;
-        let found = match &drift[..] {
-            [] => "as the migrations make it".to_owned(),
-            [first, ..] => format!("{} differences, the first: {first}", drift.len()),
-        };
-        findings.push(finding(
-            "schema",
-            drift.is_empty(),
-            Failure,
-            found,
-            "`mainstay migrate verify` names all of them",
-        ));
+        findings.push(drift(client, migrations, connect)?);
     }
     let row = client.query_one(sql!("ops/doctor/service").text, &[])?;
     let has_admin: bool = row.get("has_admin");
@@ -182,5 +190,27 @@ fn schema(client: &mut Client, migrations: &Migrations, connect: Option<&mut Con
             ));
         }
     }
-    Ok(findings)
+    Ok(())
+}
+
+/// Whether the schema is what the migrations make. Where this role may not make a database to compare with, that is not known.
+fn drift(client: &mut Client, migrations: &Migrations, connect: &mut Connect<'_>) -> Result<Finding> {
+    let drift = match migrate::verify(client, migrations, connect) {
+        Ok(found) => found.drift,
+        Err(error) if error.code == Code::InsufficientPermissions => {
+            return Ok(finding(
+                "schema",
+                false,
+                Warning,
+                error.to_string(),
+                "`mainstay doctor --quick` does without it",
+            ));
+        }
+        Err(error) => return Err(error),
+    };
+    let found = match &drift[..] {
+        [] => "as the migrations make it".to_owned(),
+        [first, ..] => format!("{} differences, the first: {first}", drift.len()),
+    };
+    Ok(finding("schema", drift.is_empty(), Failure, found, "`mainstay migrate verify` names all of them"))
 }

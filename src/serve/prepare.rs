@@ -52,7 +52,11 @@ fn try_prepare(config: &Config, database: &Database, migrations: &Migrations, do
     let mut version = None;
     if config.auto_migrates() {
         health.set(Progress::Migrating);
-        version = migrate::migrate(&mut client, migrations, &Options::default(), &mut log_event)?.version;
+        let outcome = migrate::migrate(&mut client, migrations, &Options::default(), &mut log_event)?;
+        version = outcome.version;
+        if !outcome.versions.is_empty() {
+            database.renew();
+        }
     } else {
         let status = migrate::status(&mut client, migrations)?;
         health.set_pending_migrations(status.pending as u32);

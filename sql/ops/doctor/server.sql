@@ -13,13 +13,13 @@ SELECT
         SELECT
         FROM pg_roles AS r
         WHERE r.rolname = 'authenticated_users'
-            AND pg_has_role(current_user, r.oid, 'MEMBER')
+            AND pg_has_role(current_user, r.oid, taken_on.word)
     ) AS has_users_role,
     EXISTS (
         SELECT
         FROM pg_roles AS r
         WHERE r.rolname = 'mainstay_readonly'
-            AND pg_has_role(current_user, r.oid, 'MEMBER')
+            AND pg_has_role(current_user, r.oid, taken_on.word)
     ) AS has_readers_role,
     has_database_privilege(current_database(), 'CREATE') AS may_create,
     current_setting('fsync')::boolean AND current_setting('full_page_writes')::boolean AS is_durable,
@@ -29,3 +29,5 @@ SELECT
         WHERE NOT i.indisvalid
         ORDER BY 1
     ) AS invalid_indexes
+-- From PostgreSQL 16 on, who is a member of a role may not always take it on.
+FROM (SELECT CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN 'SET' ELSE 'MEMBER' END AS word) AS taken_on

@@ -3,6 +3,18 @@
 SELECT
     set_config('statement_timeout', $1, true),
     set_config('lock_timeout', '1000', true),
+    -- Names mean here what they mean where the question is answered.
+    set_config(
+        'search_path',
+        (
+            SELECT substr(setting, 13)
+            FROM pg_proc AS p
+            CROSS JOIN unnest(p.proconfig) AS setting
+            WHERE p.oid = 'ops.answer(text)'::regprocedure
+                AND setting LIKE 'search_path=%'
+        ),
+        true
+    ),
     ARRAY(
         SELECT format('REVOKE %I FROM mainstay_readonly', granted.rolname)
         FROM pg_auth_members AS m

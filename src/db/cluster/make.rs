@@ -46,7 +46,7 @@ fn run_initdb(home: &Home, binaries: &Binaries, folder: &Path, password_file: &P
         let mut command = binaries.command("initdb");
         command.arg("--pgdata").arg(folder).arg("--pwfile").arg(password_file);
         command.args(["--username=postgres", "--auth=scram-sha-256", "--encoding=UTF8", "--data-checksums"]);
-        command.args(["--no-instructions", &format!("--locale={locale}")]);
+        command.arg(format!("--locale={locale}"));
         log.attach(&mut command)?;
         // Ctrl-C on the terminal is for mainstay alone.
         command.process_group(0);
