@@ -10,6 +10,7 @@ mod cli_identity;
 mod tls;
 mod pools;
 mod postgresql;
+mod plans;
 mod sessions;
 mod cluster;
 mod migrate;

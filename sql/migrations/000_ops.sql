@@ -75,6 +75,21 @@ AS $$
 $$;
 COMMENT ON FUNCTION ops.actor(jsonb) IS 'Says for the rest of the transaction who acts; the audit triggers read it';
 
+-- An index on this finds what has a text somewhere in it: all three-letter pieces of the one are among those of the other.
+-- PostgreSQL's own pg_trgm does the same, but it is an extension, which not everybody may install.
+CREATE FUNCTION ops.trigrams(value text)
+RETURNS text[]
+LANGUAGE sql
+IMMUTABLE
+STRICT
+PARALLEL SAFE
+AS $$
+    SELECT coalesce(array_agg(DISTINCT substr(folded, place, 3)), '{}')
+    FROM lower(value) AS folded,
+        generate_series(1, char_length(folded) - 2) AS place
+$$;
+COMMENT ON FUNCTION ops.trigrams(text) IS 'Every three letters in a row of a text, in lower case; none of a shorter one';
+
 CREATE FUNCTION ops.touch()
 RETURNS trigger
 LANGUAGE plpgsql

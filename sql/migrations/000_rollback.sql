@@ -10,6 +10,7 @@ DROP TABLE ops.settings;
 
 DROP FUNCTION ops.answer(text);
 DROP FUNCTION ops.touch();
+DROP FUNCTION ops.trigrams(text);
 DROP FUNCTION ops.actor(jsonb);
 DROP FUNCTION ops.uuid_v7();
 

@@ -72,6 +72,16 @@ COMMENT ON COLUMN identity.users.enabled IS 'Whether the user may call at all';
 COMMENT ON COLUMN identity.users.failed_logins IS 'Wrong passwords in a row';
 
 CREATE UNIQUE INDEX users_email_is_unique ON identity.users (lower(email));
+CREATE INDEX users_email ON identity.users (email, id);
+CREATE INDEX users_name ON identity.users (name, id);
+CREATE INDEX users_kind ON identity.users (kind, id);
+CREATE INDEX users_role ON identity.users (role, id);
+CREATE INDEX users_status ON identity.users (status, id);
+CREATE INDEX users_created_at ON identity.users (created_at, id);
+CREATE INDEX users_updated_at ON identity.users (updated_at, id);
+CREATE INDEX users_metadata ON identity.users USING gin (metadata jsonb_path_ops);
+CREATE INDEX users_email_trigrams ON identity.users USING gin (ops.trigrams(email));
+CREATE INDEX users_name_trigrams ON identity.users USING gin (ops.trigrams(name));
 
 -- Coming and going is no new version of a user: whoever edits the row meanwhile has not lost anything. So the columns
 -- that a login writes are not among these.
@@ -144,8 +154,9 @@ COMMENT ON COLUMN identity.sessions.token IS 'SHA-256 of the refresh token';
 COMMENT ON COLUMN identity.sessions.family IS
 'SHA-256 of what all its refresh tokens begin with: whoever brings another than the last has a copy';
 
-CREATE INDEX sessions_user_id ON identity.sessions (user_id);
-CREATE INDEX sessions_expires_at ON identity.sessions (expires_at);
+CREATE INDEX sessions_user_id ON identity.sessions (user_id, id);
+CREATE INDEX sessions_ip_address ON identity.sessions (ip_address, id);
+CREATE INDEX sessions_expires_at ON identity.sessions (expires_at, id);
 
 CREATE TRIGGER touch
 BEFORE UPDATE ON identity.sessions
@@ -169,7 +180,10 @@ CREATE TABLE identity.teams (
 );
 COMMENT ON TABLE identity.teams IS 'Users who share what they own';
 
+CREATE INDEX teams_name ON identity.teams (name, id);
 CREATE INDEX teams_created_by ON identity.teams (created_by);
+CREATE INDEX teams_created_at ON identity.teams (created_at, id);
+CREATE INDEX teams_updated_at ON identity.teams (updated_at, id);
 
 CREATE TRIGGER touch
 BEFORE UPDATE ON identity.teams
@@ -193,7 +207,7 @@ COMMENT ON TABLE identity.team_members IS 'Who is in which team, and who was inv
 COMMENT ON COLUMN identity.team_members.accepted_at IS
 'When the user agreed: before that they are invited, and nothing of the team is theirs nor of theirs the team''s';
 
-CREATE INDEX team_members_user_id ON identity.team_members (user_id);
+CREATE INDEX team_members_user_id ON identity.team_members (user_id, id);
 
 CREATE TRIGGER touch
 BEFORE UPDATE ON identity.team_members
@@ -231,7 +245,9 @@ COMMENT ON COLUMN identity.api_keys.key_hash IS 'SHA-256 of the whole key; the k
 COMMENT ON COLUMN identity.api_keys.replaced_by IS 'The key that a rotation made; both work until this one expires';
 COMMENT ON COLUMN identity.api_keys.last_used_at IS 'Written once a minute at most';
 
-CREATE INDEX api_keys_user_id ON identity.api_keys (user_id);
+CREATE INDEX api_keys_user_id ON identity.api_keys (user_id, id);
+CREATE INDEX api_keys_prefix ON identity.api_keys (prefix, id);
+CREATE INDEX api_keys_expires_at ON identity.api_keys (expires_at, id) WHERE expires_at IS NOT NULL;
 CREATE INDEX api_keys_replaced_by ON identity.api_keys (replaced_by);
 
 -- Being used is no new version of a key.

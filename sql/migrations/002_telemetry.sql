@@ -32,7 +32,8 @@ COMMENT ON COLUMN telemetry.audit_logs.database_user IS
 'Who was connected: it tells what the server did from what was done by hand';
 
 -- Ids are made in the order of time, so each of these gives the newest first, from every partition at once.
-CREATE INDEX audit_logs_resource ON telemetry.audit_logs (resource_type, resource_id, id);
+CREATE INDEX audit_logs_resource_type ON telemetry.audit_logs (resource_type, id);
+CREATE INDEX audit_logs_resource_id ON telemetry.audit_logs (resource_id, id);
 CREATE INDEX audit_logs_user_id ON telemetry.audit_logs (user_id, id);
 CREATE INDEX audit_logs_api_key_id ON telemetry.audit_logs (api_key_id, id) WHERE api_key_id IS NOT NULL;
 CREATE INDEX audit_logs_request_id ON telemetry.audit_logs (request_id) WHERE request_id IS NOT NULL;
@@ -60,7 +61,8 @@ COMMENT ON COLUMN telemetry.api_access_logs.path IS 'The path of the endpoint: /
 
 CREATE INDEX api_access_logs_user_id ON telemetry.api_access_logs (user_id, id) WHERE user_id IS NOT NULL;
 CREATE INDEX api_access_logs_api_key_id ON telemetry.api_access_logs (api_key_id, id) WHERE api_key_id IS NOT NULL;
-CREATE INDEX api_access_logs_failures ON telemetry.api_access_logs (status, id) WHERE status >= 400;
+CREATE INDEX api_access_logs_request_id ON telemetry.api_access_logs (request_id);
+CREATE INDEX api_access_logs_status ON telemetry.api_access_logs (status, id);
 CREATE INDEX api_access_logs_created_at ON telemetry.api_access_logs (created_at, id);
 
 CREATE TABLE telemetry.system_metrics (
@@ -93,9 +95,9 @@ COMMENT ON COLUMN telemetry.performance_metrics.recorded_at IS 'When it was meas
 
 -- One figure over time is what charts ask for; a span of time, whatever the figure, is what retention asks for.
 CREATE INDEX system_metrics_name ON telemetry.system_metrics (name, recorded_at, id);
-CREATE INDEX system_metrics_recorded_at ON telemetry.system_metrics USING brin (recorded_at);
+CREATE INDEX system_metrics_recorded_at ON telemetry.system_metrics (recorded_at, id);
 CREATE INDEX performance_metrics_name ON telemetry.performance_metrics (name, recorded_at, id);
-CREATE INDEX performance_metrics_recorded_at ON telemetry.performance_metrics USING brin (recorded_at);
+CREATE INDEX performance_metrics_recorded_at ON telemetry.performance_metrics (recorded_at, id);
 
 CREATE TABLE telemetry.notifications (
     id uuid PRIMARY KEY DEFAULT ops.uuid_v7(),

@@ -6,21 +6,6 @@
 CREATE SCHEMA gateway;
 COMMENT ON SCHEMA gateway IS 'What gateways do, and who is told of what happens';
 
--- An index on this finds what has a text somewhere in it: all three-letter pieces of the one are among those of the other.
--- PostgreSQL's own pg_trgm does the same, but it is an extension, which not everybody may install.
-CREATE FUNCTION ops.trigrams(value text)
-RETURNS text[]
-LANGUAGE sql
-IMMUTABLE
-STRICT
-PARALLEL SAFE
-AS $$
-    SELECT coalesce(array_agg(DISTINCT substr(folded, place, 3)), '{}')
-    FROM lower(value) AS folded,
-        generate_series(1, char_length(folded) - 2) AS place
-$$;
-COMMENT ON FUNCTION ops.trigrams(text) IS 'Every three letters in a row of a text, in lower case; none of a shorter one';
-
 CREATE TABLE gateway.routes (
     id uuid PRIMARY KEY DEFAULT ops.uuid_v7(),
     name text NOT NULL,
@@ -164,6 +149,8 @@ COMMENT ON COLUMN gateway.revisions.summary IS 'What it changed, in numbers';
 COMMENT ON COLUMN gateway.revisions.restored_from IS 'The number of the revision that it went back to, if it did';
 
 CREATE INDEX revisions_restored_from ON gateway.revisions (restored_from) WHERE restored_from IS NOT NULL;
+CREATE INDEX revisions_author ON gateway.revisions (author, id);
+CREATE INDEX revisions_created_at ON gateway.revisions (created_at, id);
 
 -- The snapshot is a copy of what the rows' own audit has, and often a long one.
 SELECT telemetry.audit('gateway.revisions', noise => '{snapshot}');

@@ -7,6 +7,5 @@ DROP TABLE gateway.revisions;
 DROP TABLE gateway.routes;
 
 DROP FUNCTION gateway.notify_routes();
-DROP FUNCTION ops.trigrams(text);
 
 DROP SCHEMA gateway;

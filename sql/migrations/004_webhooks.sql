@@ -189,6 +189,8 @@ COMMENT ON COLUMN gateway.webhook_events.failed IS 'Deliveries that were given u
 COMMENT ON COLUMN gateway.webhook_events.attempts IS 'Attempts of all its deliveries that are over';
 
 CREATE INDEX webhook_events_type ON gateway.webhook_events (type, id);
+CREATE INDEX webhook_events_request_id ON gateway.webhook_events (request_id) WHERE request_id IS NOT NULL;
+CREATE INDEX webhook_events_status ON gateway.webhook_events (status, id) WHERE status <> 'PROCESSED';
 CREATE INDEX webhook_events_created_at ON gateway.webhook_events (created_at, id);
 
 -- Without references: a change of anything here must neither wait for a webhook that somebody edits, nor fail because
@@ -245,6 +247,7 @@ WHERE slot IS NOT NULL;
 CREATE INDEX webhook_deliveries_lease_until ON gateway.webhook_deliveries (lease_until) WHERE status = 'DELIVERING';
 CREATE INDEX webhook_deliveries_webhook_id ON gateway.webhook_deliveries (webhook_id, id);
 CREATE INDEX webhook_deliveries_event_id ON gateway.webhook_deliveries (event_id);
+CREATE INDEX webhook_deliveries_failed ON gateway.webhook_deliveries (status, id) WHERE status IN ('FAILED', 'CANCELLED');
 
 -- The deliveries of an event are counted where the event is. A full join is never done by a loop in a loop, which a plan that
 -- was made for one delivery would be for thousands; and each event is found by its key.

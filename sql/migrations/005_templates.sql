@@ -331,6 +331,9 @@ CREATE INDEX templates_category_id ON templates.templates (category_id, status);
 CREATE INDEX templates_author_id ON templates.templates (author_id);
 CREATE INDEX templates_successor_id ON templates.templates (successor_id) WHERE successor_id IS NOT NULL;
 CREATE INDEX templates_name ON templates.templates (name, id);
+CREATE INDEX templates_status ON templates.templates (status, id);
+CREATE INDEX templates_name_trigrams ON templates.templates USING gin (ops.trigrams(name));
+CREATE INDEX templates_slug_trigrams ON templates.templates USING gin (ops.trigrams(slug));
 CREATE INDEX templates_created_at ON templates.templates (created_at, id);
 CREATE INDEX templates_updated_at ON templates.templates (updated_at, id);
 -- The most popular first: of words that many have, the best are among those.
@@ -479,6 +482,9 @@ CREATE TABLE templates.template_versions (
 COMMENT ON TABLE templates.template_versions IS 'What was published: never changed, and never removed';
 COMMENT ON COLUMN templates.template_versions.checksum IS 'SHA-256 of the snapshot, as PostgreSQL writes it';
 COMMENT ON COLUMN templates.template_versions.published_by IS 'Without a reference: who did it stays known when they are gone';
+
+CREATE INDEX template_versions_published_by ON templates.template_versions (published_by, id);
+CREATE INDEX template_versions_created_at ON templates.template_versions (created_at, id);
 
 CREATE FUNCTION templates.refuse_change()
 RETURNS trigger

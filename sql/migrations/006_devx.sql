@@ -41,6 +41,8 @@ COMMENT ON COLUMN devx.projects.team_id IS 'Whose members share it with its owne
 CREATE INDEX projects_owner_id ON devx.projects (owner_id, id);
 CREATE INDEX projects_team_id ON devx.projects (team_id, id);
 CREATE INDEX projects_name ON devx.projects (name, id);
+CREATE INDEX projects_created_at ON devx.projects (created_at, id);
+CREATE INDEX projects_updated_at ON devx.projects (updated_at, id);
 CREATE INDEX projects_metadata ON devx.projects USING gin (metadata jsonb_path_ops);
 
 CREATE TRIGGER make_slug
@@ -123,7 +125,11 @@ COMMENT ON COLUMN devx.services.deployed_at IS 'When it became active last';
 CREATE INDEX services_template_id ON devx.services (template_id);
 CREATE INDEX services_user_id ON devx.services (user_id, id);
 CREATE INDEX services_project_id ON devx.services (project_id, id);
+CREATE INDEX services_status ON devx.services (status, id);
+CREATE INDEX services_health_status ON devx.services (health_status, id) WHERE health_status IS NOT NULL;
 CREATE INDEX services_name ON devx.services (name, id);
+CREATE INDEX services_created_at ON devx.services (created_at, id);
+CREATE INDEX services_updated_at ON devx.services (updated_at, id);
 CREATE INDEX services_health_checks ON devx.services (health_checked_at NULLS FIRST) WHERE health_check_enabled;
 
 CREATE TRIGGER make_slug
@@ -295,6 +301,7 @@ COMMENT ON COLUMN devx.generation_history.due_at IS 'When it may be claimed: lat
 COMMENT ON COLUMN devx.generation_history.fence IS
 'Counted up by each claim: whoever comes with a smaller one has lost the lease';
 
+CREATE INDEX generation_history_status ON devx.generation_history (generation_status, id);
 CREATE INDEX generation_history_user_id ON devx.generation_history (user_id, id);
 CREATE INDEX generation_history_template_id ON devx.generation_history (template_id, template_version);
 CREATE INDEX generation_history_project_id ON devx.generation_history (project_id, id);
@@ -399,6 +406,7 @@ CREATE TABLE devx.activity (
 COMMENT ON TABLE devx.activity IS 'What happened to projects, their services and generations, in words';
 COMMENT ON COLUMN devx.activity.user_id IS 'Who did it; without references: it stays known when they, or it, are gone';
 
+CREATE INDEX activity_resource_id ON devx.activity (resource_id, id);
 CREATE INDEX activity_user_id ON devx.activity (user_id, id);
 CREATE INDEX activity_project_id ON devx.activity (project_id, id);
 CREATE INDEX activity_team_id ON devx.activity (team_id, id) WHERE team_id IS NOT NULL;

@@ -102,6 +102,8 @@ impl Database {
             ];
             if which == Which::Readonly {
                 options.push(("default_transaction_read_only", "on".to_owned()));
+                // What a list is filtered by decides which index serves it: a plan for any value may read the whole table.
+                options.push(("plan_cache_mode", "force_custom_plan".to_owned()));
             }
             let name = format!("mainstay/{}", which.name());
             let dialer = Dialer::new(address, &name, &options, config.duration("DB_CONNECT_TIMEOUT"))?;

@@ -18,7 +18,9 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             text("summary").read_only().never_null().help("All of it: Ann created the service Payments in Shop."),
         ],
         filters: &["user_id", "project_id", "team_id", "verb", "resource_type", "resource_id"],
+        beside: &["verb", "resource_type"],
         is_guarded: true,
+        own: Some(super::OWN),
         is_log: true,
         ..Resource::new("devx.activity", "activity", "activity", sql!("devx/activity/select"), read, read)
     };

@@ -113,7 +113,17 @@ fn resource() -> Resource {
             "lease_holder",
             "completed_at",
         ],
+        beside: &[
+            "generation_type",
+            "template_version",
+            "input_params",
+            "lease_holder",
+            "completed_at",
+            "created_at",
+            "updated_at",
+        ],
         is_guarded: true,
+        own: Some(super::OWN),
         rules: RULES,
         ..Resource::new(
             "devx.generation_history",

@@ -23,6 +23,9 @@ use crate::secret::Keys;
 pub use environment::STORE;
 pub use jobs::jobs;
 
+/// What is a user's here: their own, and what is in the projects that they see.
+const OWN: &str = "t.user_id = {user} OR t.project_id = ANY (ARRAY(SELECT devx.current_project_ids()))";
+
 /// Everything that the domain needs while the server runs.
 pub struct Devx {
     keys: Arc<Keys>,

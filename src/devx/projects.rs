@@ -46,11 +46,13 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             object("metadata").default(json!({})).help("Anything else."),
         ],
         filters: &["name", "slug", "owner_id", "team_id", "status", "metadata"],
+        beside: &["status"],
         sorts: &["name", "slug"],
         insert: Some(sql!("devx/projects/insert")),
         update: Some(sql!("devx/projects/update")),
         delete: Some(sql!("devx/projects/delete")),
         is_guarded: true,
+        own: Some("t.owner_id = {user} OR t.team_id = ANY (ARRAY(SELECT identity.current_team_ids()))"),
         rules: RULES,
         prepare: Some(Box::new(|call, mode, body| {
             if mode == Mode::Create {

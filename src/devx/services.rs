@@ -91,11 +91,13 @@ fn services(devx: &Arc<Devx>) -> Resource {
             "health_status",
             "deployed_at",
         ],
+        beside: &["service_type", "deployed_at"],
         sorts: &["name", "slug"],
         insert: Some(sql!("devx/services/insert")),
         update: Some(sql!("devx/services/update")),
         delete: Some(sql!("devx/services/delete")),
         is_guarded: true,
+        own: Some(super::OWN),
         rules: RULES,
         prepare: Some(Box::new(move |call, mode, body| {
             if mode == Mode::Create {
@@ -119,7 +121,12 @@ fn health_checks() -> Resource {
             text("error").read_only().help("Why there was no answer."),
         ],
         filters: &["service_id", "status", "response_status"],
+        beside: &["status", "response_status"],
         is_guarded: true,
+        own: Some(
+            "t.service_id = ANY (ARRAY(SELECT s.id FROM devx.services AS s \
+             WHERE s.user_id = {user} OR s.project_id = ANY (ARRAY(SELECT devx.current_project_ids()))))",
+        ),
         is_log: true,
         ..Resource::new(
             "devx.health_checks",

@@ -44,6 +44,7 @@ pub(super) fn resource(entity: &Entity, all: &[Entity], keys: Option<&Arc<Keys>>
         update: Some(statements::update(entity)),
         delete: Some(statements::delete(entity)),
         is_guarded: entity.models.business_scoped,
+        own: entity.models.business_scoped.then_some(OWN),
         needs_match: entity.models.versioned,
         rules: kept::rules(rules(entity)),
         prepare: super::sealed::prepare(entity, keys),
@@ -60,6 +61,9 @@ pub(super) fn resource(entity: &Entity, all: &[Entity], keys: Option<&Arc<Keys>>
     }
 }
 
+/// The rows of the businesses that a user is in.
+const OWN: &str = "t.business_id = ANY (ARRAY(SELECT identity.current_team_ids()))";
+
 /// The rows that are deleted, to be read alone.
 pub(super) fn deleted(entity: &Entity) -> Resource {
     let (read, write) = permissions(entity);
@@ -73,6 +77,7 @@ pub(super) fn deleted(entity: &Entity) -> Resource {
         filters: kept::names(["deleted_at", "deleted_by"]),
         sorts: kept::names(["deleted_at"]),
         is_guarded: entity.models.business_scoped,
+        own: entity.models.business_scoped.then_some(OWN),
         type_name: Some(kept::text(&format!("Deleted{}", type_name(&entity.singular)))),
         ..Resource::new(
             kept::text(&format!("{SCHEMA}.{}", entity.name)),

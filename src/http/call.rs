@@ -246,7 +246,7 @@ impl<'a> Call<'a, '_> {
     }
 
     /// The user whose rows alone are to be seen, if others' are hidden.
-    pub(super) fn guard(&self) -> Option<Uuid> {
+    pub fn guard(&self) -> Option<Uuid> {
         let caller = self.caller.as_ref()?;
         (self.endpoint.is_guarded && !caller.sees_all()).then_some(caller.user_id)
     }

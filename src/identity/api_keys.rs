@@ -56,10 +56,12 @@ fn resource() -> Resource {
             object("metadata").default(json!({})).help("Anything else."),
         ],
         filters: &["user_id", "name", "prefix", "permissions", "expires_at", "revoked_at", "last_used_at", "metadata"],
+        beside: &["name", "permissions", "revoked_at", "last_used_at", "metadata", "created_at", "updated_at"],
         sorts: &["name"],
         update: Some(sql!("identity/api_keys/update")),
         delete: Some(sql!("identity/api_keys/delete")),
         is_guarded: true,
+        own: Some("t.user_id = {user}"),
         rules: RULES,
         prepare: Some(Box::new(|call, _, body| check_bounds(call.caller()?, body))),
         ..Resource::new("identity.api_keys", "api-keys", "API key", sql!("identity/api_keys/select"), READ, WRITE)

@@ -19,9 +19,11 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             timestamp("last_seen_at").read_only().never_null().help("When its tokens were renewed last."),
         ],
         filters: &["user_id", "ip_address", "expires_at", "revoked_at", "last_seen_at"],
+        beside: &["revoked_at", "last_seen_at", "created_at", "updated_at"],
         sorts: &["last_seen_at", "expires_at"],
         delete: Some(sql!("identity/sessions/delete")),
         is_guarded: true,
+        own: Some("t.user_id = {user}"),
         ..Resource::new("identity.sessions", "sessions", "session", sql!("identity/sessions/select"), read, WRITE)
     };
     sessions.endpoints()

@@ -38,11 +38,16 @@ fn teams() -> Resource {
             object("metadata").default(json!({})).help("Anything else."),
         ],
         filters: &["name", "slug", "created_by", "metadata"],
+        beside: &["metadata"],
         sorts: &["name", "slug"],
         insert: Some(sql!("identity/teams/insert")),
         update: Some(sql!("identity/teams/update")),
         delete: Some(sql!("identity/teams/delete")),
         is_guarded: true,
+        own: Some(
+            "t.id = ANY (ARRAY(\
+             SELECT identity.current_team_ids() UNION ALL SELECT identity.current_invitation_team_ids()))",
+        ),
         rules: TEAM_RULES,
         prepare: Some(Box::new(|call, mode, body| {
             if mode == Mode::Create {
@@ -71,10 +76,12 @@ fn members() -> Resource {
                 .help("What people call the user; of somebody who is only invited nothing is said."),
         ],
         filters: &["team_id", "user_id", "role"],
+        beside: &["role", "created_at", "updated_at"],
         insert: Some(sql!("identity/team_members/insert")),
         update: Some(sql!("identity/team_members/update")),
         delete: Some(sql!("identity/team_members/delete")),
         is_guarded: true,
+        own: Some("t.user_id = {user} OR t.team_id = ANY (ARRAY(SELECT identity.current_team_ids()))"),
         rules: MEMBER_RULES,
         ..Resource::new(
             "identity.team_members",

@@ -115,13 +115,16 @@ fn resource(identity: &Arc<Identity>) -> Resource {
             "sso_provider",
             "metadata",
         ],
+        beside: &["grants", "enabled", "locked_until", "last_login"],
         sorts: &["email", "name"],
+        searched: &["email", "name"],
         insert: Some(sql!("identity/users/insert")),
         update: Some(sql!("identity/users/update")),
         delete: Some(sql!("identity/users/delete")),
         // Others register.
         create: Permission::ADMIN,
         is_guarded: true,
+        own: Some("t.id = {user}"),
         rules: RULES,
         prepare: Some(Box::new(move |_, _, body| prepare(&identity, body))),
         ..Resource::new("identity.users", "users", "user", sql!("identity/users/select"), READ, WRITE)

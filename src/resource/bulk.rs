@@ -47,11 +47,13 @@ impl Engine {
         if call.header("If-Match").is_some() {
             return Err(Error::new(Code::MalformedRequest, "If-Match is for one row, not for all that match a filter"));
         }
-        let conditions = self.conditions(&call.query)?;
+        let mut conditions = self.conditions(&call.query)?;
         if conditions.sql.is_empty() {
             let message = format!("name a filter: without one, all {} would be meant", self.resource.collection);
             return Err(Error::new(Code::MalformedRequest, message));
         }
+        self.check_anchor(call, &call.query, "id")?;
+        self.narrow(call, &mut conditions);
         let max = call.preferences()?.affected_max.unwrap_or(ROWS_MAX).min(ROWS_MAX);
         let text =
             format!("SELECT t.id FROM (\n{}\n) AS t{}\nLIMIT {}", self.resource.select.text, conditions.sql, max + 1);

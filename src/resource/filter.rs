@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::Engine;
 use crate::error::{Code, Error, Result};
 use crate::fields::{Field, Form, Kind, in_utc, is_date};
-use crate::http::Query;
+use crate::http::{Call, Query};
 
 /// Words of the query string that are no filters.
 pub(super) const RESERVED: [&str; 6] = ["limit", "cursor", "page", "total", "sort", "fields"];
@@ -22,6 +22,8 @@ pub(super) const VALUE: &str = "{value}";
 const PATH_MAX: usize = 16;
 /// Letters of what `ops.trigrams` finds in a text.
 const TRIGRAM: usize = 3;
+/// Where the caller stands in what says which rows are theirs.
+const USER: &str = "{user}";
 
 /// Conditions that are put together, with their parameters.
 #[derive(Default)]
@@ -61,6 +63,58 @@ impl Engine {
             self.condition(name, value, &mut conditions)?;
         }
         Ok(conditions)
+    }
+
+    /// Refuses to look through all rows of a table that grows.
+    pub(super) fn check_anchor(&self, call: &Call<'_, '_>, query: &Query<'_>, sort: &str) -> Result<()> {
+        let beside = self.resource.beside;
+        let is_own = self.resource.own.is_some() && call.guard().is_some();
+        let grows = self.resource.is_log || !beside.is_empty();
+        if !grows || is_own || query.iter().any(|(name, _)| self.is_anchor(name)) {
+            return Ok(());
+        }
+        let word = |name: &str| match name.split_once("__").unwrap_or((name, "")) {
+            (column, "null") => self.field(column).is_some_and(|field| is_null_possible(field)),
+            (column, "contains") => self.field(column).is_some() && !self.resource.searched.contains(&column),
+            (column, "gt" | "gte" | "lt" | "lte") if self.is_identifier(column) => true,
+            (column, _) => beside.contains(&column.split('.').next().unwrap_or(column)),
+        };
+        let wrong = query.iter().map(|(name, _)| name).find(|name| word(name));
+        let Some(wrong) = wrong.or_else(|| beside.contains(&sort).then_some("sort")) else { return Ok(()) };
+        let anchors: Vec<&str> = self.filter_names().filter(|name| self.is_anchor(name)).collect();
+        let message = format!(
+            "{wrong} is taken only beside a filter that finds few rows, as there are many: {}",
+            anchors.join(", ")
+        );
+        Err(Error::new(Code::MalformedRequest, message))
+    }
+
+    /// Whether a column has ids of others, whose order means nothing.
+    fn is_identifier(&self, column: &str) -> bool {
+        column != "id" && self.field(column).is_some_and(|field| matches!(field.kind, Kind::Uuid))
+    }
+
+    /// Whether a filter finds few rows, by an index.
+    fn is_anchor(&self, name: &str) -> bool {
+        let (column, operator) = name.split_once("__").unwrap_or((name, ""));
+        let is_indexed = self.filter_names().any(|known| known == column) && !self.resource.beside.contains(&column);
+        is_indexed
+            && self.field(column).is_some_and(|field| match field.kind {
+                Kind::Uuid | Kind::Text { .. } | Kind::Inet => matches!(operator, "" | "in"),
+                Kind::Integer { .. } => !matches!(operator, "null"),
+                _ => false,
+            })
+    }
+
+    /// Lets PostgreSQL find the caller's rows by an index, where it would look at all and hide the others.
+    pub(super) fn narrow(&self, call: &Call<'_, '_>, conditions: &mut Conditions) {
+        if let (Some(own), Some(user)) = (self.resource.own, call.guard()) {
+            let own = match own.contains(USER) {
+                true => own.replace(USER, &conditions.parameter(user)),
+                false => own.to_owned(),
+            };
+            conditions.and(&format!("({own})"));
+        }
     }
 
     pub(super) fn filter_names(&self) -> impl Iterator<Item = &'static str> + '_ {
@@ -109,6 +163,10 @@ impl Engine {
     }
 }
 
+fn is_null_possible(field: &Field) -> bool {
+    field.is_nullable || field.is_veiled
+}
+
 /// What an index finds before every row that it finds is looked at. A text of less than three letters has no trigrams, and
 /// is in so many rows that no index would help.
 fn by_trigrams(column: &str, value: &str, conditions: &mut Conditions) {
@@ -132,12 +190,14 @@ fn condition(
         _ => (false, false),
     };
     if operator == "null" {
-        let is_null = match value {
-            "true" => "IS NULL",
-            "false" => "IS NOT NULL",
-            _ => return Err("must be true or false".to_owned()),
+        return match (value, !is_null_possible(field)) {
+            // PostgreSQL would look at every row.
+            ("true", true) => Ok(Some("false".to_owned())),
+            ("false", true) => Ok(Some("true".to_owned())),
+            ("true", _) => Ok(Some(format!("{name} IS NULL"))),
+            ("false", _) => Ok(Some(format!("{name} IS NOT NULL"))),
+            _ => Err("must be true or false".to_owned()),
         };
-        return Ok(Some(format!("{name} {is_null}")));
     }
     if is_json {
         return Ok(None);

@@ -21,6 +21,8 @@ pub(super) const LIMIT_DEFAULT: usize = 50;
 pub(super) const BYTES_MAX: usize = 4 << 20;
 /// Rows that `page=` may skip: PostgreSQL reads and throws away every one of them.
 pub(super) const OFFSET_MAX: usize = 10_000;
+/// Rows that `total=` counts: PostgreSQL reads every one of them.
+pub(super) const TOTAL_MAX: i64 = 10_000;
 /// Newest first; ids are made in the order of time.
 pub(super) const SORT_DEFAULT: &str = "-id";
 
@@ -47,6 +49,8 @@ impl Engine {
         let expansions = self.expansions(call, &query)?;
         let page = Page { expansions, ..self.page(&query)? };
         let mut conditions = self.conditions(&query)?;
+        self.check_anchor(call, &query, page.column)?;
+        self.narrow(call, &mut conditions);
         let count = page.wants_total.then(|| self.count(&conditions));
         let count_parameters = conditions.parameters.len();
         let text = self.statement(&page, &mut conditions)?;
@@ -188,7 +192,12 @@ impl Engine {
     }
 
     fn count(&self, conditions: &Conditions) -> String {
-        format!("SELECT count(*) FROM (\n{}\n) AS t{}", self.resource.select.text, conditions.sql)
+        format!(
+            "SELECT count(*) FROM (SELECT FROM (\n{}\n) AS t{}\nLIMIT {}) AS counted",
+            self.resource.select.text,
+            conditions.sql,
+            TOTAL_MAX + 1
+        )
     }
 }
 
@@ -219,7 +228,10 @@ pub(super) fn body(page: &Page<'_>, (rows, is_cut): &Rows, total: Option<i64>) -
         let _ = write!(body, ",\"page\":{number}");
     }
     if let Some(total) = total {
-        let _ = write!(body, ",\"total\":{total}");
+        let _ = write!(body, ",\"total\":{}", total.min(TOTAL_MAX));
+        if total > TOTAL_MAX {
+            body.push_str(",\"total_is_exceeded\":true");
+        }
     }
     body.push_str("}}");
     Ok(Reply::json(200, body))

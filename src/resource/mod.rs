@@ -50,6 +50,9 @@ pub struct Resource {
     pub fields: Vec<Field>,
     /// Fields by which lists are filtered, beside the common ones.
     pub filters: &'static [&'static str],
+    /// Fields without an index, of a table that grows: lists are filtered and sorted by them only beside a filter that finds
+    /// few rows.
+    pub beside: &'static [&'static str],
     /// Filters that are no fields.
     pub words: &'static [Word],
     /// How `q` finds rows, the best first.
@@ -71,6 +74,9 @@ pub struct Resource {
     pub create: Permission,
     /// Rows belong to users, and row-level security hides others'.
     pub is_guarded: bool,
+    /// What of a row `t` says that the user `{user}` may see it, in a form that an index serves. It only makes the way to
+    /// those rows short: which they are is decided by row-level security.
+    pub own: Option<&'static str>,
     /// Whether changes must say which version they change.
     pub needs_match: bool,
     /// Rows are written once and never changed, so they have no version.
@@ -100,6 +106,7 @@ impl Resource {
             singular,
             fields: Vec::new(),
             filters: &[],
+            beside: &[],
             words: &[],
             search: None,
             sorts: &[],
@@ -112,6 +119,7 @@ impl Resource {
             write,
             create: write,
             is_guarded: false,
+            own: None,
             needs_match: false,
             is_log: false,
             rules: &[],

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::Engine;
 use super::filter::VALUES_MAX;
-use super::list::{LIMIT_DEFAULT, LIMIT_MAX, OFFSET_MAX, SORT_DEFAULT, page_field_names};
+use super::list::{LIMIT_DEFAULT, LIMIT_MAX, OFFSET_MAX, SORT_DEFAULT, TOTAL_MAX, page_field_names};
 use super::search::WORDS_MAX;
 use crate::fields::{Field, Kind, value_schema};
 use crate::http::Parameter;
@@ -30,7 +30,11 @@ impl Engine {
                 format!("The number of a page instead of a cursor, to a depth of {OFFSET_MAX} rows."),
                 json!({ "type": "integer", "minimum": 1, "maximum": OFFSET_MAX }),
             ),
-            Parameter::new("total", "Whether to count all rows.", json!({ "type": "boolean", "default": false })),
+            Parameter::new(
+                "total",
+                format!("Whether to count all rows, up to {TOTAL_MAX}."),
+                json!({ "type": "boolean", "default": false }),
+            ),
             Parameter::new(
                 "sort",
                 "The order; - turns it round.",

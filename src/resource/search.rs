@@ -11,7 +11,7 @@ use std::fmt::Write;
 use super::Engine;
 use super::cursor::Cursor;
 use super::filter::{Conditions, VALUE};
-use super::list::{BYTES_MAX, Page, body};
+use super::list::{BYTES_MAX, Page, TOTAL_MAX, body};
 use crate::error::{Code, Error, Result};
 use crate::http::{Call, Query, Reply};
 use crate::sql;
@@ -66,6 +66,8 @@ impl Engine {
         let order = format!("score of {words}");
         let page = self.page_of(query, &order, "score")?;
         let mut conditions = self.conditions_beside(Some("q"), query)?;
+        self.check_anchor(call, query, "id")?;
+        self.narrow(call, &mut conditions);
         let value = conditions.parameter(words.trim().to_owned());
         let wanted = Wanted { search, filters: conditions.sql.clone(), value };
         let count = page.wants_total.then(|| wanted.count());
@@ -126,7 +128,11 @@ impl Wanted<'_> {
 
     /// How many rows have the words, whether or not they are looked at.
     fn count(&self) -> String {
-        format!("SELECT count(*) FROM (\n{}\n) AS t{}", self.search.select.text, self.with(self.search.condition))
+        let (select, conditions) = (self.search.select.text, self.with(self.search.condition));
+        format!(
+            "SELECT count(*) FROM (SELECT FROM (\n{select}\n) AS t{conditions}\nLIMIT {}) AS counted",
+            TOTAL_MAX + 1
+        )
     }
 }
 

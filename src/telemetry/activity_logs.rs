@@ -20,6 +20,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         ],
         filters: &["user_id", "action", "resource_type", "resource_id"],
         is_guarded: true,
+        own: Some("t.user_id = {user}"),
         is_log: true,
         ..Resource::new(
             "telemetry.activity_logs",

@@ -31,6 +31,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             "ip_address",
             "user_agent",
         ],
+        beside: &["method", "path", "duration_ms", "ip_address", "user_agent"],
         is_log: true,
         ..Resource::new(
             "telemetry.api_access_logs",

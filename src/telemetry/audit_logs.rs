@@ -32,6 +32,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             "ip_address",
             "database_user",
         ],
+        beside: &["ip_address", "database_user"],
         is_log: true,
         ..Resource::new(
             "telemetry.audit_logs",

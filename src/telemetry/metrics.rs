@@ -29,6 +29,7 @@ fn figures(resource: Resource) -> Resource {
             timestamp("recorded_at").never_null().help("When it was measured; now, unless it is said."),
         ],
         filters: &["name", "value", "labels", "recorded_at"],
+        beside: &["value", "labels", "created_at"],
         sorts: &["recorded_at"],
         is_log: true,
         ..resource

@@ -37,11 +37,13 @@ fn resource() -> Resource {
             timestamp("expires_at").fixed().help("When it is of no interest any more: then it is gone."),
         ],
         filters: &["user_id", "type", "read_at", "expires_at", "data"],
+        beside: &["type", "read_at", "expires_at", "data", "created_at", "updated_at"],
         insert: Some(sql!("telemetry/notifications/insert")),
         update: Some(sql!("telemetry/notifications/update")),
         delete: Some(sql!("telemetry/notifications/delete")),
         create: Permission::new("write:notifications", Role::Admin),
         is_guarded: true,
+        own: Some("t.user_id = {user}"),
         rules: RULES,
         ..Resource::new(
             "telemetry.notifications",

@@ -24,6 +24,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             uuid("published_by").read_only().help("Who published it."),
         ],
         filters: &["template_id", "template_version", "checksum", "published_by"],
+        beside: &["template_version", "checksum"],
         is_log: true,
         ..Resource::new(
             "templates.template_versions",

@@ -141,6 +141,7 @@ pub(super) fn resource() -> Resource {
                     (SELECT templates.query({value}::text)), (SELECT ops.slug({value}::text)))",
         }),
         sorts: &["name", "slug", "downloads"],
+        searched: &["name", "slug"],
         insert: Some(sql!("templates/templates/insert")),
         update: Some(sql!("templates/templates/update")),
         delete: Some(sql!("templates/templates/delete")),

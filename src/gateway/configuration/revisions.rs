@@ -83,6 +83,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     let revisions = Resource {
         fields: fields(),
         filters: &["number", "checksum", "author", "restored_from"],
+        beside: &["checksum"],
         sorts: &["number"],
         is_log: true,
         ..Resource::new("gateway.revisions", "revisions", "revision", SELECT, READ, READ)

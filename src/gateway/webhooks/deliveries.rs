@@ -44,6 +44,15 @@ fn resource() -> Resource {
             "response_ms",
             "finished_at",
         ],
+        beside: &[
+            "event_type",
+            "attempt",
+            "next_attempt_at",
+            "response_status",
+            "response_ms",
+            "finished_at",
+            "created_at",
+        ],
         is_log: true,
         ..Resource::new(
             "gateway.webhook_deliveries",

@@ -45,6 +45,7 @@ fn resource() -> Resource {
             integer("attempts").read_only().never_null().help("Attempts of all of them that are over."),
         ],
         filters: &["type", "source", "payload", "request_id", "status", "deliveries", "unfinished", "failed"],
+        beside: &["source", "payload", "deliveries", "unfinished", "failed"],
         is_log: true,
         rules: RULES,
         ..Resource::new(
