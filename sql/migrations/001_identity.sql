@@ -182,6 +182,7 @@ COMMENT ON TABLE identity.teams IS 'Users who share what they own';
 
 CREATE INDEX teams_name ON identity.teams (name, id);
 CREATE INDEX teams_created_by ON identity.teams (created_by);
+CREATE INDEX teams_metadata ON identity.teams USING gin (metadata jsonb_path_ops);
 CREATE INDEX teams_created_at ON identity.teams (created_at, id);
 CREATE INDEX teams_updated_at ON identity.teams (updated_at, id);
 
@@ -246,6 +247,7 @@ COMMENT ON COLUMN identity.api_keys.replaced_by IS 'The key that a rotation made
 COMMENT ON COLUMN identity.api_keys.last_used_at IS 'Written once a minute at most';
 
 CREATE INDEX api_keys_user_id ON identity.api_keys (user_id, id);
+CREATE INDEX api_keys_name ON identity.api_keys (name, id);
 CREATE INDEX api_keys_prefix ON identity.api_keys (prefix, id);
 CREATE INDEX api_keys_expires_at ON identity.api_keys (expires_at, id) WHERE expires_at IS NOT NULL;
 CREATE INDEX api_keys_replaced_by ON identity.api_keys (replaced_by);

@@ -122,6 +122,7 @@ COMMENT ON TABLE telemetry.notifications IS 'What users are told, until it expir
 COMMENT ON COLUMN telemetry.notifications.type IS 'What it is about, like the names of events: executions.failed';
 
 CREATE INDEX notifications_user_id ON telemetry.notifications (user_id, id);
+CREATE INDEX notifications_type ON telemetry.notifications (type, id);
 CREATE INDEX notifications_unread ON telemetry.notifications (user_id, id) WHERE read_at IS NULL;
 CREATE INDEX notifications_expires_at ON telemetry.notifications (expires_at) WHERE expires_at IS NOT NULL;
 

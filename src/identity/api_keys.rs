@@ -56,7 +56,7 @@ fn resource() -> Resource {
             object("metadata").default(json!({})).help("Anything else."),
         ],
         filters: &["user_id", "name", "prefix", "permissions", "expires_at", "revoked_at", "last_used_at", "metadata"],
-        beside: &["name", "permissions", "revoked_at", "last_used_at", "metadata", "created_at", "updated_at"],
+        beside: &["permissions", "revoked_at", "last_used_at", "metadata", "created_at", "updated_at"],
         sorts: &["name"],
         update: Some(sql!("identity/api_keys/update")),
         delete: Some(sql!("identity/api_keys/delete")),

@@ -38,7 +38,6 @@ fn teams() -> Resource {
             object("metadata").default(json!({})).help("Anything else."),
         ],
         filters: &["name", "slug", "created_by", "metadata"],
-        beside: &["metadata"],
         sorts: &["name", "slug"],
         insert: Some(sql!("identity/teams/insert")),
         update: Some(sql!("identity/teams/update")),

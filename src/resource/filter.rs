@@ -69,7 +69,7 @@ impl Engine {
     pub(super) fn check_anchor(&self, call: &Call<'_, '_>, query: &Query<'_>, sort: &str) -> Result<()> {
         let beside = self.resource.beside;
         let is_own = self.resource.own.is_some() && call.guard().is_some();
-        let grows = self.resource.is_log || !beside.is_empty();
+        let grows = self.resource.is_log || self.resource.own.is_some() || !beside.is_empty();
         if !grows || is_own || query.iter().any(|(name, _)| self.is_anchor(name)) {
             return Ok(());
         }

@@ -81,6 +81,8 @@ pub struct Resource {
     pub needs_match: bool,
     /// Rows are written once and never changed, so they have no version.
     pub is_log: bool,
+    /// The table has partitions by `created_at`.
+    pub is_partitioned: bool,
     /// What its constraints mean to clients.
     pub rules: &'static [Rule],
     pub prepare: Option<Prepare>,
@@ -122,6 +124,7 @@ impl Resource {
             own: None,
             needs_match: false,
             is_log: false,
+            is_partitioned: false,
             rules: &[],
             prepare: None,
             expansions: Vec::new(),
@@ -248,6 +251,8 @@ struct Engine {
     resource: Resource,
     fields: Vec<Field>,
     get: String,
+    /// The same of a row that was made in a span of time, `$2` to `$3`.
+    get_near: String,
     get_many: String,
     insert: String,
     update: String,
@@ -260,6 +265,11 @@ impl Engine {
         Engine {
             get: format!(
                 "SELECT to_json(q.*)::text, {version} FROM (SELECT * FROM (\n{}\n) AS t WHERE t.id = $1) AS q",
+                resource.select.text
+            ),
+            get_near: format!(
+                "SELECT to_json(q.*)::text, {version} FROM (SELECT * FROM (\n{}\n) AS t \
+                 WHERE t.id = $1 AND t.created_at BETWEEN $2 AND $3) AS q",
                 resource.select.text
             ),
             // With the limit PostgreSQL plans each row as `get` plans its own.

@@ -22,6 +22,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         is_guarded: true,
         own: Some("t.user_id = {user}"),
         is_log: true,
+        is_partitioned: true,
         ..Resource::new(
             "telemetry.activity_logs",
             "activity-logs",

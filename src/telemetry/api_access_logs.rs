@@ -33,6 +33,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         ],
         beside: &["method", "path", "duration_ms", "ip_address", "user_agent"],
         is_log: true,
+        is_partitioned: true,
         ..Resource::new(
             "telemetry.api_access_logs",
             "api-access-logs",

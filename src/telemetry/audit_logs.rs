@@ -34,6 +34,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         ],
         beside: &["ip_address", "database_user"],
         is_log: true,
+        is_partitioned: true,
         ..Resource::new(
             "telemetry.audit_logs",
             "audit-logs",

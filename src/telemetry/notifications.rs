@@ -37,7 +37,7 @@ fn resource() -> Resource {
             timestamp("expires_at").fixed().help("When it is of no interest any more: then it is gone."),
         ],
         filters: &["user_id", "type", "read_at", "expires_at", "data"],
-        beside: &["type", "read_at", "expires_at", "data", "created_at", "updated_at"],
+        beside: &["read_at", "expires_at", "data", "created_at", "updated_at"],
         insert: Some(sql!("telemetry/notifications/insert")),
         update: Some(sql!("telemetry/notifications/update")),
         delete: Some(sql!("telemetry/notifications/delete")),

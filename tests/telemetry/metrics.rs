@@ -33,9 +33,13 @@ fn figures_are_added_and_found_by_name_time_and_labels() {
         assert_eq!(values("name=load&sort=recorded_at"), [-2.0, 1e300, 0.5]);
         assert_eq!(values("name=load&sort=-recorded_at&limit=1"), [0.5]);
         assert_eq!(values("name=load&recorded_at__gte=2026-01-31T02:00:00Z&sort=recorded_at"), [1e300, 0.5]);
-        assert_eq!(values("labels.host=h1"), [-2.0]);
+        assert_eq!(values("name=load&labels.host=h1"), [-2.0]);
         assert_eq!(values("name=load&value__lt=0.5"), [-2.0]);
-        assert_eq!(values("value=0.5"), [0.5]);
+        assert_eq!(values("name=load&value=0.5"), [0.5]);
+        for alone in ["labels.host=h1", "value=0.5"] {
+            let answer = viewer.get(&format!("{path}?{alone}")).refuse(400, "MALFORMED_REQUEST");
+            assert!(answer.text().contains("only beside a filter that finds few rows"), "{}", answer.text());
+        }
         assert_eq!(values("name=other&recorded_at__gt=2026-02-01"), [7.0], "without a time it is now");
     }
 }

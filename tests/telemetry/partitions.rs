@@ -154,7 +154,7 @@ fn the_history_of_one_resource_is_found_by_an_index_of_each_partition() {
     let base = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/sql/telemetry/audit_logs/select.sql"));
     let base = base.unwrap();
     for (condition, index) in [
-        ("resource_type = 'routes' AND t.resource_id = '0192aaaa-0000-7000-8000-000000000001'", "_resource_type_"),
+        ("resource_type = 'routes' AND t.resource_id = '0192aaaa-0000-7000-8000-000000000001'", "_resource_id_"),
         ("user_id = '0192aaaa-0000-7000-8000-000000000001'", "_user_id_"),
         ("request_id = 'r'", "_request_id_"),
     ] {

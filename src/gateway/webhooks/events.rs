@@ -47,6 +47,7 @@ fn resource() -> Resource {
         filters: &["type", "source", "payload", "request_id", "status", "deliveries", "unfinished", "failed"],
         beside: &["source", "payload", "deliveries", "unfinished", "failed"],
         is_log: true,
+        is_partitioned: true,
         rules: RULES,
         ..Resource::new(
             "gateway.webhook_events",
