@@ -89,7 +89,9 @@ impl Full {
 #[test]
 fn a_row_of_a_log_is_read_from_the_partition_that_it_is_in() {
     let full = Full::start();
-    full.admin.post("/api/webhook-events", &json!({ "type": "tests.made", "source": "tests", "payload": {} })).expect(201);
+    full.admin
+        .post("/api/webhook-events", &json!({ "type": "tests.made", "source": "tests", "payload": {} }))
+        .expect(201);
     for path in ["audit-logs", "webhook-events"] {
         let list = full.admin.get(&format!("/api/{path}?sort=-created_at&limit=1")).expect(200).json();
         let row = format!("/api/{path}/{}", list["data"][0]["id"].as_str().unwrap());

@@ -14,7 +14,7 @@ const READING_SECRETS: [&str; 2] = ["identity/users/login.sql", "identity/users/
 /// Statements that write what nobody asked for: what is old is removed, the use of a key is noted, a hash is brought up to
 /// date, a reply is kept, a delivery is made, a secret is sealed again, a service is looked at, a declaration is noted when
 /// its table is made.
-const WRITING_WITHOUT_ACTOR: [&str; 33] = [
+const WRITING_WITHOUT_ACTOR: [&str; 35] = [
     "devx/activity/clean.sql",
     "devx/generations/give_up.sql",
     "devx/health_checks/clean.sql",
@@ -30,6 +30,8 @@ const WRITING_WITHOUT_ACTOR: [&str; 33] = [
     "ops/settings/stale.sql",
     "devx/services/reseal.sql",
     "devx/services/stale.sql",
+    "gateway/webhooks/lock_due.sql",
+    "gateway/webhooks/lock_of.sql",
     "gateway/webhooks/reseal.sql",
     "gateway/webhooks/stale.sql",
     "identity/sessions/clean.sql",

@@ -14,6 +14,10 @@ use crate::support::number;
 use crate::support::wait::wait_for;
 
 const ENDPOINTS: usize = 20;
+const LOCK_DUE: &str = include_str!("../../sql/gateway/webhooks/lock_due.sql");
+const LOCK_OF: &str = include_str!("../../sql/gateway/webhooks/lock_of.sql");
+const CLAIM: &str = include_str!("../../sql/gateway/webhook_deliveries/claim.sql");
+const COMPLETE: &str = include_str!("../../sql/gateway/webhook_deliveries/complete.sql");
 
 /// Endpoints of which eight are well: the first two of each five.
 fn endpoints() -> Vec<Receiver> {
@@ -118,7 +122,6 @@ fn an_endpoint_that_is_known_to_be_quick_waits_for_none_of_those_that_hang() {
 /// The planner expects to take a part of all that waits; it must not read all of it for those few.
 #[test]
 fn a_claim_finds_its_deliveries_by_keys_however_many_wait() {
-    const CLAIM: &str = include_str!("../../sql/gateway/webhook_deliveries/claim.sql");
     let database = migrated();
     let mut client = database.client();
     let waiting = "INSERT INTO gateway.webhooks (name, url, events, secret, secret_key_id, ordered)
@@ -131,9 +134,18 @@ fn a_claim_finds_its_deliveries_by_keys_however_many_wait() {
          SET plan_cache_mode = force_generic_plan;
          SET jit = off;";
     client.batch_execute(waiting).unwrap();
-    let claim = format!("PREPARE claim (bigint, bigint, integer, uuid[], bigint, bigint) AS {CLAIM}");
-    client.batch_execute(&claim).unwrap();
-    let execute = "EXECUTE claim (60000, 16, 4, '{}', 32, 4)";
+    let prepare = format!(
+        "PREPARE lock_due (integer, uuid[], bigint, bigint) AS {LOCK_DUE};
+         PREPARE claim (bigint, bigint, integer, uuid[], bigint, bigint, uuid[]) AS {CLAIM}"
+    );
+    client.batch_execute(&prepare).unwrap();
+    let locked = client.query("EXECUTE lock_due (4, '{}', 16, 7)", &[]).unwrap();
+    assert_eq!(locked.len(), 7, "no more than there is room for");
+    let plan = client.query("EXPLAIN EXECUTE lock_due (4, '{}', 16, 7)", &[]).unwrap();
+    let plan: String = plan.iter().map(|row| row.get::<_, String>(0) + "\n").collect();
+    assert!(!plan.contains("Seq Scan on webhook_deliveries"), "{plan}");
+    let all: String = client.query_one("SELECT array_agg(id)::text FROM gateway.webhooks", &[]).unwrap().get(0);
+    let execute = &format!("EXECUTE claim (60000, 16, 4, '{{}}', 32, 4, '{all}')");
     let plan = client.query(&format!("EXPLAIN {execute}"), &[]).unwrap();
     let plan: String = plan.iter().map(|row| row.get::<_, String>(0) + "\n").collect();
     assert!(!plan.contains("Seq Scan on webhook_deliveries"), "{plan}");
@@ -145,4 +157,60 @@ fn a_claim_finds_its_deliveries_by_keys_however_many_wait() {
     }
     // First one of each, then a second of those that are next; four of the places are not for these.
     assert_eq!((rows.len(), claimed.len(), claimed.values().max()), (28, 20, Some(&2)));
+}
+
+/// Several servers claim and complete at the same time, as the deliverer does: nobody takes what another has, waits in a
+/// circle, or goes away with empty hands while something is due.
+#[test]
+fn servers_that_claim_and_complete_at_the_same_time_are_not_in_each_others_way() {
+    const SERVERS: usize = 4;
+    const CLAIMS: usize = 60;
+    let database = migrated();
+    let fill = "INSERT INTO gateway.webhooks (name, url, events, secret, secret_key_id)
+             SELECT 'webhook ' || n, 'https://example.org', '{tests.made}', repeat('0', 24) || ':' || repeat('0', 32) || ':00', 'key'
+             FROM generate_series(1, 20) AS n;
+         SELECT gateway.make_today();
+         INSERT INTO gateway.webhook_events (id, type, payload, deliveries, unfinished, status, created_at)
+             SELECT md5(n::text)::uuid, 'settings.created', '{}', 20, 20, 'PENDING', now()
+             FROM generate_series(1, 200) AS n;
+         INSERT INTO gateway.webhook_deliveries (event_id, event_created_at, event_type, webhook_id)
+             SELECT e.id, e.created_at, e.type, w.id
+             FROM gateway.webhook_events AS e, gateway.webhooks AS w;";
+    database.client().batch_execute(fill).unwrap();
+    let serve = || -> usize {
+        let mut client = database.client();
+        let mut empty = 0;
+        for _ in 0..CLAIMS {
+            let mut claim = client.transaction().unwrap();
+            let none = Vec::<uuid::Uuid>::new();
+            let locked = claim.query(LOCK_DUE, &[&4, &none, &16_i64, &4_i64]).unwrap();
+            let locked: Vec<uuid::Uuid> = locked.iter().map(|row| row.get(0)).collect();
+            let rows = claim.query(CLAIM, &[&60_000_i64, &16_i64, &4, &none, &16_i64, &4_i64, &locked]).unwrap();
+            claim.commit().unwrap();
+            empty += usize::from(rows.is_empty());
+            let ids: Vec<uuid::Uuid> = rows.iter().map(|row| row.get("id")).collect();
+            let outcome = |row: &postgres::Row| {
+                let id: uuid::Uuid = row.get("id");
+                json!({ "id": id.to_string(), "fence": row.get::<_, i64>("fence"), "status": "SUCCEEDED", "response_status": 200 })
+            };
+            let outcomes = Value::Array(rows.iter().map(outcome).collect()).to_string();
+            let complete = COMPLETE.replace("$1", "$1::text::jsonb");
+            let mut record = client.transaction().unwrap();
+            record.query(LOCK_OF, &[&ids]).unwrap();
+            assert_eq!(record.query(&complete, &[&outcomes]).unwrap().len(), rows.len(), "each is its claimer's");
+            record.commit().unwrap();
+        }
+        empty
+    };
+    let empty: usize = std::thread::scope(|scope| {
+        let servers: Vec<_> = (0..SERVERS).map(|_| scope.spawn(serve)).collect();
+        servers.into_iter().map(|server| server.join().unwrap()).sum()
+    });
+    let left = "SELECT count(*) FILTER (WHERE status = 'PENDING'), count(*) FILTER (WHERE status = 'SUCCEEDED')
+        FROM gateway.webhook_deliveries";
+    let row = database.client().query_one(left, &[]).unwrap();
+    let (pending, succeeded): (i64, i64) = (row.get(0), row.get(1));
+    assert_eq!(pending + succeeded, 4000, "nothing is lost");
+    // When three others have locked all there are, there is nothing for the fourth; it asks again.
+    assert!(empty < SERVERS * CLAIMS / 5, "{empty} claims were empty while {pending} waited");
 }

@@ -1,4 +1,4 @@
--- Claims what is due, and answers each delivery with all that an attempt needs. The server has them for $1 milliseconds; the
+-- Claims what is due for the webhooks $7, which are locked, and answers each delivery with all that an attempt needs. The server has them for $1 milliseconds; the
 -- fence tells this claim from the next. A webhook gets at most $3 at the same time, and one that has just failed again and
 -- again gets one. The webhooks $4, which are known to answer quickly, get $2 together, and all others $5, so that slow ones
 -- do not have all there is; and of these $5, $6 are kept for those that have nothing on its way.
@@ -10,17 +10,7 @@ WITH waiting AS (
         w.id = ANY ($4) AS is_quick,
         CASE WHEN w.ordered OR w.blocked_until IS NOT NULL THEN 1 ELSE $3::integer END AS slots
     FROM gateway.webhooks AS w
-    WHERE w.enabled
-        AND (w.blocked_until IS NULL OR w.blocked_until <= now())
-        AND EXISTS (
-            SELECT
-            FROM gateway.webhook_deliveries AS d
-            WHERE d.webhook_id = w.id
-                AND d.status = 'PENDING'
-                AND d.next_attempt_at <= now()
-        )
-    -- Who claims for a webhook at the same time as another goes on to the next one: they would take the same slots.
-    FOR NO KEY UPDATE SKIP LOCKED
+    WHERE w.id = ANY ($7)
 ),
 chosen AS (
     SELECT

@@ -3,14 +3,15 @@
 use std::time::Instant;
 
 use postgres::Row;
+use uuid::Uuid;
 
 use super::Webhooks;
 use super::attempt::Target;
 use super::envelope::Event;
 use super::lanes::Free;
 use super::outcome::Claim;
-use crate::db::{Params, Session, Statements};
-use crate::error::{Code, Result};
+use crate::db::{Params, Session, Statements, TransactionOptions};
+use crate::error::Result;
 use crate::sql;
 
 /// A lease is so many times as long as an attempt may take.
@@ -27,20 +28,26 @@ pub(super) struct Claimed {
 pub(super) fn claim(webhooks: &Webhooks, session: &mut Session, free: &Free) -> Result<Vec<Claimed>> {
     let lease = webhooks.timeout * LEASE_ATTEMPTS;
     let until = Instant::now() + lease;
-    let parameters: Params<'_> = &[
-        &(lease.as_millis() as i64),
-        &(free.quick as i64),
-        &(webhooks.in_flight_each as i32),
-        &free.quick_webhooks,
-        &(free.others as i64),
-        &(free.others_first as i64),
-    ];
-    match session.all(&sql!("gateway/webhook_deliveries/claim"), parameters) {
-        Ok(rows) => Ok(rows.iter().map(|row| Claimed::read(webhooks, row, until)).collect()),
-        // Another server took the same slot a moment ago: there will be others.
-        Err(error) if error.code == Code::Conflict => Ok(Vec::new()),
-        Err(error) => Err(error),
-    }
+    let (each, quick, others) = (webhooks.in_flight_each as i32, free.quick as i64, free.others as i64);
+    let rows = session.transaction(TransactionOptions::default(), |transaction| {
+        let parameters: Params<'_> = &[&each, &free.quick_webhooks, &quick, &others];
+        let locked = transaction.all(&sql!("gateway/webhooks/lock_due"), parameters)?;
+        let locked: Vec<Uuid> = locked.iter().map(|row| row.get(0)).collect();
+        if locked.is_empty() {
+            return Ok(Vec::new());
+        }
+        let parameters: Params<'_> = &[
+            &(lease.as_millis() as i64),
+            &quick,
+            &each,
+            &free.quick_webhooks,
+            &others,
+            &(free.others_first as i64),
+            &locked,
+        ];
+        transaction.all(&sql!("gateway/webhook_deliveries/claim"), parameters)
+    })?;
+    Ok(rows.iter().map(|row| Claimed::read(webhooks, row, until)).collect())
 }
 
 impl Claimed {

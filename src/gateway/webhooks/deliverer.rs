@@ -18,7 +18,7 @@ use super::attempt::{Attempt, send};
 use super::claims::{self, Claimed};
 use super::lanes::Lanes;
 use super::outcome::{Outcome, records};
-use crate::db::{Database, Heard, Purpose, Session, Statements, Which};
+use crate::db::{Database, Heard, Purpose, Session, Statements, TransactionOptions, Which};
 use crate::error::{Code, Error, Result};
 use crate::metrics::{Family, Text};
 use crate::sql;
@@ -321,7 +321,12 @@ impl Shared {
             return Ok(());
         }
         let mut session = self.session()?;
-        let rows = session.all(&sql!("gateway/webhook_deliveries/complete"), &[&Json(&records(unrecorded))])?;
+        let ids: Vec<Uuid> = unrecorded.iter().map(|outcome| outcome.id).collect();
+        let records = records(unrecorded);
+        let rows = session.transaction(TransactionOptions::default(), |transaction| {
+            transaction.exec(&sql!("gateway/webhooks/lock_of"), &[&ids])?;
+            transaction.all(&sql!("gateway/webhook_deliveries/complete"), &[&Json(&records)])
+        })?;
         self.lost.fetch_add((unrecorded.len() - rows.len()) as u64, Ordering::Relaxed);
         for outcome in &*unrecorded {
             lanes.end(outcome.id, outcome.webhook, outcome.took);
