@@ -176,6 +176,16 @@ impl Error {
         self.cause.as_ref()?.downcast_ref()
     }
 
+    /// Whether a row found no partition that it belongs to.
+    pub fn is_missing_partition(&self) -> bool {
+        self.database().is_some_and(is_missing_partition)
+    }
+
+    /// Whether nothing happened, as others were in the way: the same may be tried again.
+    pub fn is_transient(&self) -> bool {
+        matches!(self.sql_state(), Some(&(SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED)))
+    }
+
     /// The SQLSTATE of PostgreSQL's error, if there is one behind this.
     pub fn sql_state(&self) -> Option<&SqlState> {
         self.database()?.code()
@@ -198,6 +208,12 @@ impl StdError for Error {
     }
 }
 
+/// A check that has no name is PostgreSQL's own: that of the bounds of partitions.
+fn is_missing_partition(error: &postgres::Error) -> bool {
+    let found = error.as_db_error();
+    found.is_some_and(|found| *found.code() == SqlState::CHECK_VIOLATION && found.constraint().is_none())
+}
+
 /// An error of PostgreSQL or its driver, by its SQLSTATE alone: messages are translated, and change.
 impl From<postgres::Error> for Error {
     fn from(error: postgres::Error) -> Error {
@@ -215,6 +231,9 @@ impl From<postgres::Error> for Error {
             SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED => {
                 (Code::Conflict, "others were changing the same rows; try again")
             }
+            _ if is_missing_partition(&error) => {
+                (Code::DatabaseUnavailable, "a partition is missing: a job of the server makes it, see `mainstay jobs`")
+            }
             SqlState::CHECK_VIOLATION | SqlState::NOT_NULL_VIOLATION => {
                 (Code::ValidationError, "a value is not allowed")
             }
@@ -227,8 +246,10 @@ impl From<postgres::Error> for Error {
             | SqlState::INVALID_PASSWORD
             | SqlState::INVALID_AUTHORIZATION_SPECIFICATION
             | SqlState::INVALID_CATALOG_NAME
-            | SqlState::READ_ONLY_SQL_TRANSACTION
-            | SqlState::DISK_FULL => (Code::DatabaseUnavailable, "the database cannot serve at present"),
+            | SqlState::READ_ONLY_SQL_TRANSACTION => {
+                (Code::DatabaseUnavailable, "the database cannot serve at present")
+            }
+            SqlState::DISK_FULL => (Code::DatabaseUnavailable, "the disk of the database is full"),
             // Data that the checks before it let through: a time beyond PostgreSQL's, a number beyond the column's.
             _ if state.code().starts_with("22") => (Code::ValidationError, "a value cannot be kept"),
             SqlState::INSUFFICIENT_PRIVILEGE => (Code::InsufficientPermissions, "the database does not allow this"),

@@ -19,6 +19,22 @@ const LEASE_SECONDS: i64 = 15 * 60;
 /// How soon a job that failed, or that another server had, is tried again, at the latest.
 const AGAIN: Duration = Duration::from_secs(30);
 
+/// How long a job goes on with what it does in portions; the rest is for its next run.
+const PORTIONS_TIME: Duration = Duration::from_secs(60);
+
+/// Does something again and again, until a portion is not full or the time is over; answers how much it was.
+pub fn in_portions(portion: i64, mut act: impl FnMut() -> Result<u64>) -> Result<u64> {
+    let start = Instant::now();
+    let mut total = 0;
+    loop {
+        let count = act()?;
+        total += count;
+        if count < portion.unsigned_abs() || start.elapsed() >= PORTIONS_TIME {
+            return Ok(total);
+        }
+    }
+}
+
 /// What a job does; its answer is shown as its last result.
 pub type Act = Box<dyn Fn(&mut Session) -> Result<Value> + Send + Sync>;
 
@@ -90,7 +106,8 @@ impl Jobs {
         let again = entry.job.every.min(AGAIN);
         let purpose = Purpose { what: entry.job.name, request: None };
         let result = database.session(Which::Background, purpose).and_then(|mut session| {
-            let claim = [&entry.job.name as &(dyn postgres::types::ToSql + Sync), &self.holder, &LEASE_SECONDS];
+            let every = entry.job.every.as_secs() as i64;
+            let claim = [&entry.job.name as &(dyn postgres::types::ToSql + Sync), &self.holder, &LEASE_SECONDS, &every];
             match session.maybe(&sql!("ops/jobs/claim"), &claim)? {
                 Some(row) => self.perform(&mut session, entry, row.get(0)),
                 None => Ok(()),

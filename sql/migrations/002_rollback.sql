@@ -40,9 +40,8 @@ DROP FUNCTION telemetry.record_changes();
 DROP FUNCTION telemetry.changes(jsonb, jsonb, text[], text[], text);
 DROP FUNCTION telemetry.shown(jsonb, boolean);
 DROP FUNCTION telemetry.actor();
-DROP FUNCTION telemetry.drop_old_partitions(integer, integer);
+DROP FUNCTION telemetry.make_today(regclass, text);
 DROP FUNCTION telemetry.make_partitions(integer, integer);
-DROP FUNCTION telemetry.drop_partitions_of(regclass, interval);
 DROP FUNCTION telemetry.make_partitions_of(regclass, text, integer);
 
 DROP SCHEMA telemetry;

@@ -202,35 +202,6 @@ $$;
 COMMENT ON FUNCTION telemetry.make_partitions_of(regclass, text, integer) IS
 'Makes the partitions that are missing, a month or a day each, from yesterday to so many ahead; answers their names';
 
--- Removing a partition waits for all who read the table, and all who come later wait for it: so it does not wait long.
-CREATE FUNCTION telemetry.drop_partitions_of(parent regclass, kept interval)
-RETURNS SETOF text
-LANGUAGE plpgsql
-VOLATILE
-SET lock_timeout = '2s'
-AS $$
-DECLARE
-    child text;
-BEGIN
-    FOR child IN
-        SELECT format('%I.%I', namespace.nspname, class.relname)
-        FROM pg_catalog.pg_inherits AS link
-        JOIN pg_catalog.pg_class AS class ON class.oid = link.inhrelid
-        JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
-        WHERE link.inhparent = parent
-            -- All of it is old, not only its beginning.
-            AND substring(pg_get_expr(class.relpartbound, class.oid) FROM 'TO [(]''([^'']+)''[)]')::timestamptz
-            <= now() - kept
-        ORDER BY class.relname
-    LOOP
-        RETURN NEXT child;
-        EXECUTE format('DROP TABLE %s', child);
-    END LOOP;
-END
-$$;
-COMMENT ON FUNCTION telemetry.drop_partitions_of(regclass, interval) IS
-'Drops the partitions in which everything is older; answers their names';
-
 CREATE FUNCTION telemetry.make_partitions(months_ahead integer DEFAULT 3, days_ahead integer DEFAULT 7)
 RETURNS SETOF text
 LANGUAGE sql
@@ -243,17 +214,24 @@ $$;
 COMMENT ON FUNCTION telemetry.make_partitions(integer, integer) IS
 'Makes the partitions of the logs that are missing; answers their names';
 
-CREATE FUNCTION telemetry.drop_old_partitions(audit_days integer, access_days integer)
-RETURNS SETOF text
-LANGUAGE sql
+-- Partitions are made well ahead by a job. Where it has not run for as long, whoever writes makes the one that is needed: nothing
+-- may fail because of a log.
+CREATE FUNCTION telemetry.make_today(parent regclass, unit text)
+RETURNS void
+LANGUAGE plpgsql
 VOLATILE
+SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT telemetry.drop_partitions_of('telemetry.audit_logs', make_interval(days => audit_days))
-    UNION ALL
-    SELECT telemetry.drop_partitions_of('telemetry.api_access_logs', make_interval(days => access_days))
+BEGIN
+    IF to_regclass(parent::text || to_char(
+        now() AT TIME ZONE 'UTC',
+        CASE unit WHEN 'month' THEN '_YYYY_MM' WHEN 'day' THEN '_YYYY_MM_DD' END
+    )) IS NULL THEN
+        PERFORM telemetry.make_partitions_of(parent, unit, 1);
+    END IF;
+END
 $$;
-COMMENT ON FUNCTION telemetry.drop_old_partitions(integer, integer) IS
-'Drops what the logs need not keep any more, null being for ever; answers the names of the partitions';
+COMMENT ON FUNCTION telemetry.make_today(regclass, text) IS 'Makes the partition of a log for now, if it is missing';
 
 -- More than the job will: nothing may fail because it has not run.
 SELECT telemetry.make_partitions(12, 30);
@@ -373,6 +351,7 @@ DECLARE
     actor record;
 BEGIN
     actor := telemetry.actor();
+    PERFORM telemetry.make_today('telemetry.audit_logs', 'month');
     IF TG_OP = 'INSERT' THEN
         INSERT INTO telemetry.audit_logs (
             user_id,

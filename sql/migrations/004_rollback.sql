@@ -9,7 +9,6 @@ DROP TABLE gateway.webhook_deliveries;
 DROP TABLE gateway.webhook_events;
 DROP TABLE gateway.webhooks;
 
-DROP FUNCTION gateway.make_today();
 DROP FUNCTION gateway.record_events();
 DROP FUNCTION gateway.remove_deliveries();
 DROP FUNCTION gateway.count_deliveries();

@@ -358,7 +358,7 @@ BEGIN
             AND webhook.events && ARRAY[kind || 'd', split_part(kind, '.', 1) || '.*', '*'];
         CONTINUE WHEN wanting IS NULL;
         IF NOT is_wanted THEN
-            PERFORM gateway.make_today();
+            PERFORM telemetry.make_today('gateway.webhook_events', 'day');
             is_wanted := true;
         END IF;
         WITH events AS (
@@ -414,22 +414,6 @@ $$;
 COMMENT ON FUNCTION gateway.record_events() IS
 'AFTER an insert into the audit: an event for each change that a webhook asks for, and a delivery for each such webhook';
 
--- Partitions are made well ahead by a job. Where it has not run for a month, a change makes the one that it needs: it must
--- not fail because of webhooks.
-CREATE FUNCTION gateway.make_today()
-RETURNS void
-LANGUAGE plpgsql
-VOLATILE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF to_regclass('gateway.webhook_events_' || to_char(now() AT TIME ZONE 'UTC', 'YYYY_MM_DD')) IS NULL THEN
-        PERFORM telemetry.make_partitions_of('gateway.webhook_events', 'day', 30);
-    END IF;
-END
-$$;
-COMMENT ON FUNCTION gateway.make_today() IS 'Makes the partition of events for today, if it is missing';
-
 SELECT telemetry.make_partitions_of('gateway.webhook_events', 'day', 30);
 
 CREATE TRIGGER record_events
@@ -469,6 +453,5 @@ ON FUNCTION gateway.event_patterns(text),
     gateway.event_status(bigint, bigint, bigint, bigint),
     gateway.count_deliveries(),
     gateway.remove_deliveries(),
-    gateway.record_events(),
-    gateway.make_today()
+    gateway.record_events()
 FROM PUBLIC;

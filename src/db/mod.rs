@@ -32,6 +32,6 @@ pub use pool::{Held, Pool, Purpose};
 pub use pool_stats::PoolStats;
 pub use session::Session;
 pub use statement_log::StatementLog;
-pub use statements::{Params, Statements};
+pub use statements::{Params, Statements, insist};
 pub use tls::system_authorities;
 pub use transaction::{Isolation, Transaction, TransactionOptions};

@@ -34,6 +34,20 @@ pub(super) fn first_rows(
     Ok((first, false))
 }
 
+/// How often a statement is run when others are in its way.
+const ATTEMPTS: usize = 3;
+
+/// Runs a statement that is a transaction by itself, and again when others were in its way: then nothing of it has happened.
+pub fn insist<T>(mut act: impl FnMut() -> Result<T>) -> Result<T> {
+    let mut result = act();
+    for _ in 1..ATTEMPTS {
+        if result.as_ref().is_err_and(Error::is_transient) {
+            result = act();
+        }
+    }
+    result
+}
+
 /// Where statements run, for code that need not know whether others run with them.
 pub trait Statements {
     /// All rows of a statement that was put together, under the name of its file.

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{Devx, health};
 use crate::config::Config;
 use crate::db::Statements;
-use crate::jobs::Job;
+use crate::jobs::{Job, in_portions};
 use crate::sql;
 
 /// How often leases are looked after, services are asked, and what is old is looked for.
@@ -31,10 +31,12 @@ pub fn jobs(config: &Config, devx: &Arc<Devx>) -> Vec<Job> {
         }),
         Job::new("check-services", CHECK_EVERY, move |session| health::round(&devx, session)),
         Job::new("clean-health-checks", CLEAN_EVERY, |session| {
-            Ok(json!({ "removed": session.exec(&sql!("devx/health_checks/clean"), &[&HEALTH_DAYS, &CLEAN_ROWS])? }))
+            let clean = || session.exec(&sql!("devx/health_checks/clean"), &[&HEALTH_DAYS, &CLEAN_ROWS]);
+            Ok(json!({ "removed": in_portions(CLEAN_ROWS, clean)? }))
         }),
         Job::new("clean-activity", CLEAN_EVERY, move |session| {
-            Ok(json!({ "removed": session.exec(&sql!("devx/activity/clean"), &[&days, &CLEAN_ROWS])? }))
+            let clean = || session.exec(&sql!("devx/activity/clean"), &[&days, &CLEAN_ROWS]);
+            Ok(json!({ "removed": in_portions(CLEAN_ROWS, clean)? }))
         }),
     ]
 }

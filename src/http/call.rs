@@ -21,7 +21,7 @@ use super::reply::Reply;
 use super::router::PathValues;
 use super::service::{Service, user_agent};
 use super::waiting::{Bell, Wait};
-use crate::db::{Purpose, Session, Statements, Transaction, TransactionOptions};
+use crate::db::{Purpose, Session, Statements, Transaction, TransactionOptions, insist};
 use crate::error::{Code, Error, Result};
 use crate::fields;
 use crate::json;
@@ -286,7 +286,7 @@ impl<'a> Call<'a, '_> {
         }
         let mut session = self.session()?;
         let start = Instant::now();
-        let result = act(&mut session);
+        let result = insist(|| act(&mut session));
         add(&self.timing.database, start);
         result
     }

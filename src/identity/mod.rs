@@ -28,7 +28,7 @@ use crate::config::Config;
 use crate::db::{Database, Heard, Statements};
 use crate::error::Result;
 use crate::http::{Admission, Endpoint};
-use crate::jobs::Job;
+use crate::jobs::{Job, in_portions};
 use callers::Callers;
 use counting::Counting;
 use mail::Mail;
@@ -96,7 +96,8 @@ const CLEAN_ROWS: i64 = 5000;
 pub fn jobs() -> Vec<Job> {
     let clean = |name, query: crate::sql::Query| {
         Job::new(name, Duration::from_secs(600), move |session| {
-            Ok(serde_json::json!({ "removed": session.exec(&query, &[&CLEAN_ROWS])? }))
+            let removed = in_portions(CLEAN_ROWS, || session.exec(&query, &[&CLEAN_ROWS]))?;
+            Ok(serde_json::json!({ "removed": removed }))
         })
     };
     vec![

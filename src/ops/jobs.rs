@@ -7,14 +7,18 @@ use serde_json::json;
 
 use super::Health;
 use crate::db::Statements;
-use crate::jobs::Job;
+use crate::jobs::{Job, in_portions};
 use crate::sql;
+
+/// Rows of one statement that cleans up.
+const CLEAN_ROWS: i64 = 5000;
 
 pub fn jobs(health: &Arc<Health>) -> Vec<Job> {
     let health = health.clone();
     vec![
         Job::new("clean-idempotency-keys", Duration::from_secs(600), |session| {
-            Ok(json!({ "removed": session.exec(&sql!("ops/idempotency_keys/clean"), &[])? }))
+            let clean = || session.exec(&sql!("ops/idempotency_keys/clean"), &[&CLEAN_ROWS]);
+            Ok(json!({ "removed": in_portions(CLEAN_ROWS, clean)? }))
         }),
         Job::new("measure-database", Duration::from_secs(60), move |session| {
             let row = session.one(&sql!("ops/health/size"), &[])?;

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::partitions;
 use crate::config::Config;
 use crate::db::Statements;
-use crate::jobs::Job;
+use crate::jobs::{Job, in_portions};
 use crate::sql;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -20,22 +21,20 @@ pub fn jobs(config: &Config) -> Vec<Job> {
     let (audit_days, access_days, metrics_days) =
         (days("AUDIT_LOG_DAYS"), days("ACCESS_LOG_DAYS"), days("METRICS_DAYS"));
     vec![
-        Job::new("make-log-partitions", HOUR, |session| {
-            let made: Option<Vec<String>> = session.one(&sql!("telemetry/partitions/make"), &[])?.get(0);
-            Ok(json!({ "made": made.unwrap_or_default() }))
-        }),
+        Job::new("make-log-partitions", HOUR, |session| Ok(json!({ "made": partitions::make(session)? }))),
         Job::new("drop-log-partitions", HOUR, move |session| {
-            let row = session.one(&sql!("telemetry/partitions/drop"), &[&audit_days, &access_days])?;
-            Ok(json!({ "dropped": row.get::<_, Option<Vec<String>>>(0).unwrap_or_default() }))
+            let logs = [("telemetry.audit_logs", audit_days), ("telemetry.api_access_logs", access_days)];
+            partitions::drop_old(session, "drop-log-partitions", &logs)
         }),
         Job::new("clean-metrics", TEN_MINUTES, move |session| {
-            let system = session.exec(&sql!("telemetry/system_metrics/clean"), &[&metrics_days, &CLEAN_ROWS])?;
-            let performance =
-                session.exec(&sql!("telemetry/performance_metrics/clean"), &[&metrics_days, &CLEAN_ROWS])?;
+            let mut clean = |query| in_portions(CLEAN_ROWS, || session.exec(&query, &[&metrics_days, &CLEAN_ROWS]));
+            let system = clean(sql!("telemetry/system_metrics/clean"))?;
+            let performance = clean(sql!("telemetry/performance_metrics/clean"))?;
             Ok(json!({ "removed": system + performance }))
         }),
         Job::new("clean-notifications", TEN_MINUTES, |session| {
-            Ok(json!({ "removed": session.exec(&sql!("telemetry/notifications/clean"), &[&CLEAN_ROWS])? }))
+            let clean = || session.exec(&sql!("telemetry/notifications/clean"), &[&CLEAN_ROWS]);
+            Ok(json!({ "removed": in_portions(CLEAN_ROWS, clean)? }))
         }),
     ]
 }

@@ -10,6 +10,7 @@ mod metrics;
 mod notifications;
 mod figures;
 mod recorder;
+pub mod partitions;
 mod jobs;
 
 use crate::http::Endpoint;

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::figures::{self, Work};
+use super::partitions;
 use crate::db::{Database, Purpose, Session, Statements, Which};
 use crate::error::{Code, Error, Result};
 use crate::http::{Caller, Exchange};
@@ -243,7 +244,14 @@ impl Shared {
     fn insert(&self, rows: &str) -> Result<u64> {
         let purpose = Purpose { what: "access log", request: None };
         let mut session = self.database.session(Which::Background, purpose)?;
-        session.exec(&sql!("telemetry/api_access_logs/write"), &[&Json(rows)])
+        let write = |session: &mut Session| session.exec(&sql!("telemetry/api_access_logs/write"), &[&Json(rows)]);
+        match write(&mut session) {
+            Err(error) if error.is_missing_partition() => {
+                partitions::make(&mut session)?;
+                write(&mut session)
+            }
+            result => result,
+        }
     }
 
     /// Waits, and answers whether there is no time left.

@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use mainstay::migrate::{Source, verify};
+use mainstay::sql;
 use postgres::NoTls;
 
 use crate::support::database::Database;
@@ -77,29 +78,113 @@ fn only_partitions_in_which_everything_is_old_are_dropped() {
     let (audit, access) = (partitions(&mut client, "audit_logs"), partitions(&mut client, "api_access_logs"));
     client.batch_execute(OLD).unwrap();
     client.batch_execute("SET datestyle = 'German'; SET timezone = 'Pacific/Auckland'").unwrap();
-    let drop = |client: &mut postgres::Client, days: &str| {
-        names(client, &format!("SELECT telemetry.drop_old_partitions({days})"))
+    let old = |client: &mut postgres::Client, table: &str, days: i32| -> Vec<String> {
+        let rows = client.query(sql!("telemetry/partitions/old").text, &[&table, &days]).unwrap();
+        rows.iter().map(|row| row.get("name")).collect()
     };
-    assert_eq!(drop(&mut client, "NULL, NULL"), [] as [String; 0]);
-    assert_eq!(drop(&mut client, "36500, 36500"), [] as [String; 0]);
-    assert_eq!(drop(&mut client, "365, NULL"), ["telemetry.audit_logs_2020_01"]);
-    assert_eq!(drop(&mut client, "365, 30"), ["telemetry.api_access_logs_2020_01_31"]);
-    assert_eq!(drop(&mut client, "1, 1"), [] as [String; 0], "yesterday has not been over for a day");
+    assert_eq!(old(&mut client, "telemetry.audit_logs", 36500), [] as [String; 0]);
+    assert_eq!(old(&mut client, "telemetry.audit_logs", 365), ["telemetry.audit_logs_2020_01"]);
+    assert_eq!(old(&mut client, "telemetry.api_access_logs", 30), ["telemetry.api_access_logs_2020_01_31"]);
+    client.batch_execute("ALTER TABLE telemetry.audit_logs DETACH PARTITION telemetry.audit_logs_2020_01").unwrap();
+    assert_eq!(old(&mut client, "telemetry.audit_logs", 36500), ["telemetry.audit_logs_2020_01"], "half done");
+    client.batch_execute("DROP TABLE telemetry.audit_logs_2020_01, telemetry.api_access_logs_2020_01_31").unwrap();
+    assert_eq!(
+        old(&mut client, "telemetry.api_access_logs", 1),
+        [] as [String; 0],
+        "yesterday has not been over for a day"
+    );
     assert_eq!(partitions(&mut client, "audit_logs"), audit);
     assert_eq!(partitions(&mut client, "api_access_logs"), access);
 }
 
+/// Lets the job of this name run now, as if it had run every hour for two days.
+fn hurry(client: &mut postgres::Client, name: &str) {
+    let steady = "INSERT INTO ops.jobs (name, last_run_at, last_result)
+        VALUES ($1, now(), jsonb_build_object('steady_since', now() - interval '2 days'))
+        ON CONFLICT (name) DO UPDATE SET next_run_at = now(), last_run_at = now(), last_result = excluded.last_result";
+    client.execute(steady, &[&name]).unwrap();
+}
+
 #[test]
-fn dropping_waits_for_readers_only_so_long() {
-    let database = migrated();
-    let (mut client, mut reader) = (database.client(), database.client());
+fn whoever_reads_a_partition_that_is_dropped_holds_up_nobody() {
+    let app = App::start();
+    let (mut client, mut reader) = (app.database.client(), app.database.client());
     client.batch_execute(OLD).unwrap();
     let mut transaction = reader.transaction().unwrap();
     transaction.query("SELECT id FROM telemetry.audit_logs", &[]).unwrap();
-    let error = client.query("SELECT telemetry.drop_old_partitions(365, 30)", &[]).unwrap_err();
-    assert_eq!(error.code(), Some(&postgres::error::SqlState::LOCK_NOT_AVAILABLE));
+    hurry(&mut client, "drop-log-partitions");
+    wait_for("somebody waits for the reader", Duration::from_secs(60), || {
+        let waiting =
+            "SELECT FROM pg_stat_activity WHERE query LIKE 'ALTER TABLE % DETACH PARTITION telemetry.audit_logs%'
+            AND wait_event_type = 'Lock' AND datname = current_database()";
+        (!client.query(waiting, &[]).unwrap().is_empty()).then_some(())
+    });
+    let admin = app.admin().client;
+    for number in 0..10 {
+        let team = serde_json::json!({ "name": "Team", "slug": format!("team-{number}") });
+        admin.post("/api/teams", &team).expect(201);
+    }
+    let is_waiting =
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'ALTER TABLE % DETACH PARTITION telemetry.audit_logs%'
+        AND state = 'active' AND datname = current_database()";
+    let waiting: i64 = client.query_one(is_waiting, &[]).unwrap().get(0);
+    assert_eq!(waiting, 1, "all of that while it waited");
     transaction.commit().unwrap();
-    assert_eq!(names(&mut client, "SELECT telemetry.drop_old_partitions(365, 30)").len(), 2);
+    wait_for("the partition is gone", Duration::from_secs(90), || {
+        hurry(&mut client, "drop-log-partitions");
+        std::thread::sleep(Duration::from_millis(500));
+        (!partitions(&mut client, "audit_logs").iter().any(|name| name.contains("2020"))).then_some(())
+    });
+}
+
+#[test]
+fn nothing_is_dropped_after_a_clock_has_jumped_and_no_job_waits_for_a_time_that_was_never_meant() {
+    let mut app = App::start();
+    app.stop();
+    let mut client = app.database.client();
+    client.batch_execute(OLD).unwrap();
+    let ahead =
+        "UPDATE ops.jobs SET next_run_at = now() + interval '40 days', last_run_at = now() + interval '40 days',
+        lease_until = now() + interval '40 days', lease_holder = 'a server whose clock was ahead'";
+    client.batch_execute(ahead).unwrap();
+    app.restart();
+    let run = "SELECT last_result::text FROM ops.jobs WHERE name = 'drop-log-partitions' AND last_run_at <= now()";
+    let result: String = wait_for("the job has run", Duration::from_secs(60), || {
+        client.query_opt(run, &[]).unwrap().map(|row| row.get(0))
+    });
+    let result: serde_json::Value = serde_json::from_str(&result).unwrap();
+    assert_eq!(result["dropped"], serde_json::json!([]));
+    assert_eq!(result["waiting"].as_array().unwrap().len(), 2, "{result}");
+    assert!(partitions(&mut client, "audit_logs").iter().any(|name| name.contains("2020")));
+}
+
+#[test]
+fn whoever_writes_makes_the_partition_that_is_missing() {
+    let app = App::start();
+    let mut client = app.database.client();
+    let drop_all = "DO $$
+        DECLARE part regclass;
+        BEGIN
+            FOR part IN SELECT inhrelid::regclass FROM pg_inherits
+                WHERE inhparent IN ('telemetry.audit_logs'::regclass, 'telemetry.api_access_logs'::regclass, 'gateway.webhook_events'::regclass)
+            LOOP
+                EXECUTE format('DROP TABLE %s', part);
+            END LOOP;
+        END
+    $$";
+    let admin = app.admin().client;
+    client.batch_execute(drop_all).unwrap();
+    admin.post("/api/teams", &serde_json::json!({ "name": "Team", "slug": "team" })).expect(201);
+    let event = serde_json::json!({ "type": "tests.made", "source": "tests", "payload": {} });
+    admin.post("/api/webhook-events", &event).expect(201);
+    assert_eq!(
+        admin.get("/api/audit-logs?resource_type=teams").expect(200).json()["data"].as_array().unwrap().len(),
+        1
+    );
+    wait_for("the access log is written", Duration::from_secs(30), || {
+        let rows = admin.get("/api/api-access-logs?path=/api/teams&status=201").expect(200).json();
+        (!rows["data"].as_array().unwrap().is_empty()).then_some(())
+    });
 }
 
 #[test]
@@ -110,6 +195,7 @@ fn the_server_makes_and_drops_them_by_itself() {
     client.batch_execute(OLD).unwrap();
     let newest = partitions(&mut client, "api_access_logs")[5].clone();
     client.batch_execute(&format!("DROP TABLE {newest}; UPDATE ops.jobs SET next_run_at = now()")).unwrap();
+    hurry(&mut client, "drop-log-partitions");
     app.restart();
     wait_for("the jobs have run", Duration::from_secs(30), || {
         let names = [partitions(&mut client, "audit_logs"), partitions(&mut client, "api_access_logs")].concat();

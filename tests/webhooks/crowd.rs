@@ -169,7 +169,7 @@ fn servers_that_claim_and_complete_at_the_same_time_are_not_in_each_others_way()
     let fill = "INSERT INTO gateway.webhooks (name, url, events, secret, secret_key_id)
              SELECT 'webhook ' || n, 'https://example.org', '{tests.made}', repeat('0', 24) || ':' || repeat('0', 32) || ':00', 'key'
              FROM generate_series(1, 20) AS n;
-         SELECT gateway.make_today();
+         SELECT telemetry.make_today('gateway.webhook_events', 'day');
          INSERT INTO gateway.webhook_events (id, type, payload, deliveries, unfinished, status, created_at)
              SELECT md5(n::text)::uuid, 'settings.created', '{}', 20, 20, 'PENDING', now()
              FROM generate_series(1, 200) AS n;

@@ -5,8 +5,7 @@ WITH new AS MATERIALIZED (
         ops.uuid_v7() AS id,
         given.type,
         given.source,
-        given.payload,
-        gateway.make_today()
+        given.payload
     FROM ops.actor($1),
         jsonb_populate_record(NULL::gateway.webhook_events, $2) AS given
 ),

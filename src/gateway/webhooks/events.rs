@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::db::Statements;
 use crate::error::{Code, Error, Result};
 use crate::fields::{Form, Mode, choice, integer, object, text};
 use crate::http::{Access, Call, Endpoint, Many, Output, Permission, Reply, Role, post};
@@ -80,7 +81,16 @@ fn create(call: &mut Call<'_, '_>) -> Result<Reply> {
     }
     let (body, actor) = (Value::Object(body).to_string(), call.actor());
     call.write(Many::No, |statements| {
-        let row = statements.one(&sql!("gateway/webhook_events/bring"), &[&Json(&actor), &Json(&body)]);
+        let bring = |statements: &mut dyn Statements| {
+            statements.one(&sql!("gateway/webhook_events/bring"), &[&Json(&actor), &Json(&body)])
+        };
+        let row = match bring(statements) {
+            Err(error) if error.is_missing_partition() => {
+                super::jobs::make_partitions(statements)?;
+                bring(statements)
+            }
+            row => row,
+        };
         let row = row.map_err(|error| explain(error, "gateway.webhook_events", RULES))?;
         let location = format!("/api/webhook-events/{}", row.get::<_, Uuid>(1));
         Ok(Reply::json(201, row.get::<_, &str>(0)).header("Location", location))

@@ -7,8 +7,10 @@ use serde_json::json;
 use super::statistics::first_id;
 use crate::config::Config;
 use crate::db::Statements;
+use crate::error::Result;
 use crate::jobs::Job;
 use crate::sql;
+use crate::telemetry::partitions;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const TEN_MINUTES: Duration = Duration::from_secs(600);
@@ -17,17 +19,19 @@ const DAY_SECONDS: u64 = 24 * 3600;
 const CLEAN_ROWS: i64 = 10_000;
 const CLEAN_ROUNDS: usize = 20;
 
+/// Makes the partitions of events that are missing, and answers their names.
+pub(super) fn make_partitions(statements: &mut dyn Statements) -> Result<Vec<String>> {
+    let made: Option<Vec<String>> = statements.one(&sql!("gateway/webhook_events/make_partitions"), &[])?.get(0);
+    Ok(made.unwrap_or_default())
+}
+
 /// All jobs of webhooks.
 pub fn jobs(config: &Config) -> Vec<Job> {
     let days = config.integer("WEBHOOK_EVENT_DAYS");
     vec![
-        Job::new("make-event-partitions", HOUR, |session| {
-            let made: Option<Vec<String>> = session.one(&sql!("gateway/webhook_events/make_partitions"), &[])?.get(0);
-            Ok(json!({ "made": made.unwrap_or_default() }))
-        }),
+        Job::new("make-event-partitions", HOUR, |session| Ok(json!({ "made": make_partitions(session)? }))),
         Job::new("drop-event-partitions", HOUR, move |session| {
-            let row = session.one(&sql!("gateway/webhook_events/drop_partitions"), &[&(days as i32)])?;
-            Ok(json!({ "dropped": row.get::<_, Option<Vec<String>>>(0).unwrap_or_default() }))
+            partitions::drop_old(session, "drop-event-partitions", &[("gateway.webhook_events", days as i32)])
         }),
         Job::new("clean-deliveries", TEN_MINUTES, move |session| {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
