@@ -68,13 +68,20 @@ AS $$
 DECLARE
     later constant jsonb := to_jsonb(NEW);
     referred constant uuid := later ->> TG_ARGV[0];
+    lock constant text := CASE current_setting('transaction_isolation')
+        WHEN 'read committed' THEN 'KEY SHARE'
+        ELSE 'SHARE'
+    END;
     is_right boolean;
 BEGIN
     IF referred IS NULL OR later ->> 'deleted_at' IS NOT NULL THEN
         RETURN NEW;
     END IF;
-    -- Whoever deletes that row in this moment waits for us, or we for them.
-    EXECUTE format('SELECT %s FROM %s AS referred WHERE referred.id = $1 FOR SHARE', TG_ARGV[3], TG_ARGV[1])
+    -- Whoever deletes that row in this moment waits for us, or we for them; who changes it does not. A transaction that looks
+    -- at what was when it began sees no deletion since, so there both wait.
+    EXECUTE format('SELECT FROM %s WHERE id = $1 FOR %s', TG_ARGV[1], lock) USING referred;
+    -- By a statement of its own, which sees what was waited for.
+    EXECUTE format('SELECT %s FROM %s AS referred WHERE referred.id = $1', TG_ARGV[3], TG_ARGV[1])
     INTO is_right
     USING referred, (later ->> 'business_id')::uuid;
     -- Of a row that was never there, the reference itself says so.
@@ -102,6 +109,8 @@ DECLARE
     reference record;
     is_there boolean;
 BEGIN
+    -- Marked or gone is the same to those who are about to refer to it.
+    EXECUTE format('SELECT FROM %s WHERE id = $1 FOR UPDATE', TG_RELID::regclass) USING OLD.id;
     FOR reference IN
         SELECT
             link.conname,

@@ -251,9 +251,11 @@ const ONE_VIEW: TransactionOptions = TransactionOptions {
     is_trial: false,
 };
 
-/// What was written by the transaction at the horizon, or by a later one.
-const CHANGED: &str =
-    "WHERE t.id = ANY (ARRAY(SELECT id FROM gateway.routes WHERE age(routes.xmin) <= age($1::text::xid)))";
+/// What was written by the transaction at the horizon, or by a later one. A row knows the last 32 bits of its transaction:
+/// when those have nearly come round since the horizon, every route may have changed.
+const CHANGED: &str = "WHERE t.id = ANY (ARRAY(SELECT id FROM gateway.routes \
+     WHERE age(routes.xmin) <= age(($1::text::bigint & 4294967295)::text::xid) \
+     OR pg_snapshot_xmax(pg_current_snapshot())::text::bigint - $1::text::bigint > 2000000000))";
 
 /// The resource's own statement, so that a route looks the same here as everywhere.
 fn statement(condition: &str) -> String {

@@ -104,6 +104,25 @@ fn nobody_refers_to_a_row_that_is_deleted_at_the_same_time() {
 }
 
 #[test]
+fn whoever_refers_to_a_row_holds_up_nobody_who_changes_it_and_whoever_deletes_it_waits() {
+    let app = shop();
+    let client = app.admin().client;
+    let customer = made(&client, "customers", &json!({ "name": "Ada" }));
+    let (mut refers, mut changes) = (app.database.client(), app.database.client());
+    let mut transaction = refers.transaction().unwrap();
+    transaction.execute("INSERT INTO app.orders (customer_id) VALUES ($1::text::uuid)", &[&customer]).unwrap();
+    changes.batch_execute("SET lock_timeout = '500ms'").unwrap();
+    let change = "UPDATE app.customers SET name = 'Ada L.' WHERE id = $1::text::uuid";
+    assert_eq!(changes.execute(change, &[&customer]).unwrap(), 1);
+    let delete = "UPDATE app.customers SET deleted_at = now() WHERE id = $1::text::uuid";
+    let error = changes.execute(delete, &[&customer]).unwrap_err();
+    assert_eq!(error.code(), Some(&postgres::error::SqlState::LOCK_NOT_AVAILABLE));
+    transaction.commit().unwrap();
+    let error = changes.execute(delete, &[&customer]).unwrap_err();
+    assert_eq!(error.code(), Some(&postgres::error::SqlState::FOREIGN_KEY_VIOLATION));
+}
+
+#[test]
 fn rows_that_were_deleted_long_ago_are_purged_and_no_others() {
     let app = shop();
     let client = app.admin().client;

@@ -2,6 +2,5 @@
 -- of: whatever changes later is done by that one or by a later one.
 SELECT
     count(*) AS count,
-    -- A row knows the last 32 bits of its transaction.
-    (pg_snapshot_xmin(pg_current_snapshot())::text::bigint & 4294967295)::text AS horizon
+    pg_snapshot_xmin(pg_current_snapshot())::text AS horizon
 FROM gateway.routes
