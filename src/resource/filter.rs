@@ -74,7 +74,7 @@ impl Engine {
             return Ok(());
         }
         let word = |name: &str| match name.split_once("__").unwrap_or((name, "")) {
-            (column, "null") => self.field(column).is_some_and(|field| is_null_possible(field)),
+            (column, "null") => self.field(column).is_some_and(is_null_possible),
             (column, "contains") => self.field(column).is_some() && !self.resource.searched.contains(&column),
             (column, "gt" | "gte" | "lt" | "lte") if self.is_identifier(column) => true,
             (column, _) => beside.contains(&column.split('.').next().unwrap_or(column)),
