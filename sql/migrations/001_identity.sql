@@ -182,6 +182,7 @@ COMMENT ON TABLE identity.teams IS 'Users who share what they own';
 
 CREATE INDEX teams_name ON identity.teams (name, id);
 CREATE INDEX teams_created_by ON identity.teams (created_by);
+CREATE INDEX teams_name_trigrams ON identity.teams USING gin (ops.trigrams(name));
 CREATE INDEX teams_metadata ON identity.teams USING gin (metadata jsonb_path_ops);
 CREATE INDEX teams_created_at ON identity.teams (created_at, id);
 CREATE INDEX teams_updated_at ON identity.teams (updated_at, id);

@@ -39,6 +39,7 @@ fn teams() -> Resource {
         ],
         filters: &["name", "slug", "created_by", "metadata"],
         sorts: &["name", "slug"],
+        searched: &["name"],
         insert: Some(sql!("identity/teams/insert")),
         update: Some(sql!("identity/teams/update")),
         delete: Some(sql!("identity/teams/delete")),
