@@ -22,20 +22,10 @@ const CLIENTS: usize = 64;
 
 /// A server with an embedded database of its own, as durable as in production, and an administrator's client.
 fn serve(data: &Path) -> (Serving, Client) {
-    let serving = Serving::start(&[
-        ("MAINSTAY_DATA", data.to_str().unwrap()),
-        ("ADMIN_EMAIL", "root@example.org"),
-        ("ADMIN_PASSWORD", "first secret"),
-        ("CREATE_ADMIN_API_KEY", "true"),
-        ("BCRYPT_ROUNDS", "4"),
-        ("RATE_LIMIT", "0"),
-        ("LOG_ACCESS", "false"),
-        ("DB_QUERY_TIMEOUT", "2s"),
-        ("DB_ACQUIRE_TIMEOUT", "1s"),
-    ]);
+    let times = [("LOG_ACCESS", "false"), ("DB_QUERY_TIMEOUT", "2s"), ("DB_ACQUIRE_TIMEOUT", "1s")];
+    let serving = Serving::with_admin(data, &times);
     serving.wait_until_ready();
-    let key = std::fs::read_to_string(data.join("admin_api_key")).unwrap();
-    let client = Client::new(serving.address()).with("X-API-Key", key.trim());
+    let client = serving.admin(data);
     (serving, client)
 }
 

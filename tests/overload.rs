@@ -22,20 +22,11 @@ const SOON: Duration = Duration::from_secs(3);
 /// A server on a PostgreSQL of its own, and an administrator's client.
 fn serve(server: &Server) -> (Serving, Client) {
     let data = folder("data");
-    let serving = Serving::start(&[
-        ("DATABASE_URL", &format!("host={} user=postgres dbname=postgres", server.folder.display())),
-        ("MAINSTAY_DATA", data.to_str().unwrap()),
-        ("ADMIN_EMAIL", "root@example.org"),
-        ("ADMIN_PASSWORD", "first secret"),
-        ("CREATE_ADMIN_API_KEY", "true"),
-        ("BCRYPT_ROUNDS", "4"),
-        ("RATE_LIMIT", "0"),
-        ("SHUTDOWN_TIMEOUT", "3s"),
-        ("DB_QUERY_TIMEOUT", "5000"),
-    ]);
+    let address = format!("host={} user=postgres dbname=postgres", server.folder.display());
+    let variables = [("DATABASE_URL", address.as_str()), ("SHUTDOWN_TIMEOUT", "3s"), ("DB_QUERY_TIMEOUT", "5000")];
+    let serving = Serving::with_admin(&data, &variables);
     serving.wait_until_ready();
-    let key = std::fs::read_to_string(data.join("admin_api_key")).unwrap();
-    let client = Client::new(serving.address()).with("X-API-Key", key.trim());
+    let client = serving.admin(&data);
     (serving, client)
 }
 

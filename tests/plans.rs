@@ -40,19 +40,9 @@ impl Full {
         let server = Server::start(Extras { settings: &settings, ..Extras::default() });
         let data = folder("data");
         let address = format!("host={} user=postgres dbname=postgres", server.folder.display());
-        let serving = Serving::start(&[
-            ("DATABASE_URL", &address),
-            ("MAINSTAY_DATA", data.to_str().unwrap()),
-            ("ADMIN_EMAIL", "root@example.org"),
-            ("ADMIN_PASSWORD", "first secret"),
-            ("CREATE_ADMIN_API_KEY", "true"),
-            ("BCRYPT_ROUNDS", "4"),
-            ("RATE_LIMIT", "0"),
-            ("LOG_ACCESS", "false"),
-        ]);
+        let serving = Serving::with_admin(&data, &[("DATABASE_URL", &address), ("LOG_ACCESS", "false")]);
         serving.wait_until_ready();
-        let key = fs::read_to_string(data.join("admin_api_key")).unwrap();
-        let admin = Client::new(serving.address()).with("X-API-Key", key.trim());
+        let admin = serving.admin(&data);
         let mut client = server.client("postgres");
         client.batch_execute(include_str!("plans/fill.sql")).unwrap();
         let make = "INSERT INTO identity.users (email, status) VALUES ('nobody@example.org', 'ACTIVE') RETURNING id";

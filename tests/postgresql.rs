@@ -96,9 +96,7 @@ fn core(version: u32, role: Role) {
     assert_eq!(run.code(), 0, "{}", run.said());
     let serving = Serving::start(&variables);
     serving.wait_until_ready();
-    let key = std::fs::read_to_string(data.join("admin_api_key")).unwrap();
-    let admin = Client::new(serving.address()).with("X-API-Key", key.trim());
-    use_it(&admin, &Client::new(serving.address()));
+    use_it(&serving.admin(&data), &Client::new(serving.address()));
     let run = mainstay(&["doctor", "--json"], &variables);
     let findings: Value = serde_json::from_str(&run.text()).unwrap();
     for what in ["server", "roles", "migrations", "permissions"] {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::binary::{PROGRAM, command_of};
+use super::client::Client;
 use super::wait::wait_for;
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -27,6 +28,25 @@ impl Serving {
     /// Starts a server on a free port, which its log tells.
     pub fn start(variables: &[(&str, &str)]) -> Serving {
         Serving::start_program(Path::new(PROGRAM), variables)
+    }
+
+    /// A server that limits nobody, with files of its own in a folder, and an administrator who has a key.
+    pub fn with_admin(data: &Path, variables: &[(&str, &str)]) -> Serving {
+        let usual = [
+            ("MAINSTAY_DATA", data.to_str().unwrap()),
+            ("ADMIN_EMAIL", "root@example.org"),
+            ("ADMIN_PASSWORD", "first secret"),
+            ("CREATE_ADMIN_API_KEY", "true"),
+            ("BCRYPT_ROUNDS", "4"),
+            ("RATE_LIMIT", "0"),
+        ];
+        Serving::start(&[&usual, variables].concat())
+    }
+
+    /// That administrator's client.
+    pub fn admin(&self, data: &Path) -> Client {
+        let key = std::fs::read_to_string(data.join("admin_api_key")).unwrap();
+        Client::new(self.address()).with("X-API-Key", key.trim())
     }
 
     /// The same of another build.

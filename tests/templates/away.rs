@@ -43,22 +43,12 @@ impl Home {
     }
 
     fn serve(&self) -> Serving {
-        Serving::start(&[
-            ("DATABASE_URL", &self.url),
-            ("MAINSTAY_DATA", self.data.to_str().unwrap()),
-            ("ADMIN_EMAIL", "root@example.org"),
-            ("ADMIN_PASSWORD", "first secret"),
-            ("CREATE_ADMIN_API_KEY", "true"),
-            ("BCRYPT_ROUNDS", "4"),
-            ("RATE_LIMIT", "0"),
-            ("LOG_ACCESS", "false"),
-            ("DB_ACQUIRE_TIMEOUT", "1s"),
-        ])
+        let variables = [("DATABASE_URL", self.url.as_str()), ("LOG_ACCESS", "false"), ("DB_ACQUIRE_TIMEOUT", "1s")];
+        Serving::with_admin(&self.data, &variables)
     }
 
     fn client(&self, serving: &Serving) -> Client {
-        let key = fs::read_to_string(self.data.join("admin_api_key")).unwrap();
-        Client::new(serving.address()).with("X-API-Key", key.trim())
+        serving.admin(&self.data)
     }
 
     fn stop(&self) {
