@@ -1,5 +1,7 @@
 //! Routes: from a method and a path to who answers.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use super::{forms, pattern};
@@ -146,7 +148,7 @@ fn routes() -> Resource {
         update: Some(sql!("gateway/routes/update")),
         delete: Some(sql!("gateway/routes/delete")),
         rules: RULES,
-        prepare: Some(Box::new(|_, _, body| check_auth(body))),
+        check: Some(Arc::new(|body| check_auth(body))),
         ..Resource::new("gateway.routes", "routes", "route", SELECT, READ, WRITE)
     }
 }

@@ -81,11 +81,16 @@ fn batch(call: &mut Call<'_, '_>) -> Result<Reply> {
     let find = |(index, operation)| parts.find(operation).map_err(|error| name(error, index, operation));
     // Before anything is done, and before the reply of an earlier batch is given again.
     let found = operations.iter().enumerate().map(find).collect::<Result<Vec<_>>>()?;
+    let check =
+        |(index, (operation, found))| parts.input(operation, found).map_err(|error| name(error, index, operation));
+    let inputs = operations.iter().zip(&found).enumerate().map(check).collect::<Result<Vec<_>>>()?;
     call.transact(Many::Yes, |transaction| {
         let mut results = Vec::with_capacity(found.len());
         let mut without_secrets = Vec::new();
-        for (index, (operation, found)) in operations.iter().zip(&found).enumerate() {
-            let reply = parts.run(operation, found, transaction).map_err(|error| name(error, index, operation))?;
+        for (index, ((operation, found), input)) in operations.iter().zip(&found).zip(&inputs).enumerate() {
+            let call = parts.call(operation, found, input.clone(), Some(transaction));
+            let reply = call.and_then(|mut call| (found.0.handler)(&mut call));
+            let reply = reply.map_err(|error| name(error, index, operation))?;
             without_secrets.extend(reply.kept.as_deref().map(|kept| (index, show(&reply, Some(kept)))));
             results.push(show(&reply, body(&reply)));
         }
@@ -124,13 +129,26 @@ impl Parts<'_> {
         Ok((endpoint, values))
     }
 
-    fn run(&self, operation: &Operation, found: &Found<'_>, transaction: &mut Transaction<'_>) -> Result<Reply> {
-        let (endpoint, values) = (found.0, found.1.clone());
-        let mut call = Call {
+    /// The body of an operation, checked: however long that takes, no row is locked meanwhile.
+    fn input(&self, operation: &Operation, found: &Found<'_>) -> Result<Option<Map<String, Value>>> {
+        if found.0.input.is_none() {
+            return Ok(None);
+        }
+        self.call(operation, found, None, None)?.input().map(Some)
+    }
+
+    fn call<'a, 't>(
+        &'a self,
+        operation: &'a Operation,
+        found: &Found<'a>,
+        input: Option<Map<String, Value>>,
+        outer: Option<&'a mut Transaction<'t>>,
+    ) -> Result<Call<'a, 't>> {
+        Ok(Call {
             service: self.service,
-            endpoint,
+            endpoint: found.0,
             path: &operation.path,
-            values,
+            values: found.1.clone(),
             query: Query::parse(&operation.query)?,
             caller: self.caller.clone(),
             request_id: self.request_id,
@@ -138,9 +156,10 @@ impl Parts<'_> {
             source: Source::Operation {
                 user_agent: &self.user_agent,
                 if_match: operation.if_match.clone(),
-                body: operation.body.clone(),
+                body: if input.is_none() { operation.body.clone() } else { None },
+                input,
             },
-            outer: Some(transaction),
+            outer,
             timing: self.timing,
             afterwards: self.afterwards,
             body_hash: [0; 32],
@@ -149,8 +168,7 @@ impl Parts<'_> {
             may_wait: false,
             wait: None,
             found: None,
-        };
-        (endpoint.handler)(&mut call)
+        })
     }
 }
 

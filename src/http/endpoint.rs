@@ -1,8 +1,10 @@
 //! An endpoint: one line of the table that routes, authorises, limits, labels metrics and makes the OpenAPI document.
 
 use std::fmt;
+use std::sync::Arc;
 
 use postgres::Row;
+use serde_json::{Map, Value};
 use tiny_http::Method;
 use uuid::Uuid;
 
@@ -116,6 +118,10 @@ pub type Handler = Box<dyn Fn(&mut Call<'_, '_>) -> Result<Reply> + Send + Sync>
 /// the order of the ids. The handler of each then finds it with [`Call::take_found`].
 pub type Together = Box<dyn Fn(&mut Call<'_, '_>, &[Uuid]) -> Result<Vec<Option<Row>>> + Send + Sync>;
 
+/// What no field says of itself, and no row needs to be read for: so it is looked at before a transaction begins, in a batch
+/// as well. It may also change the body, as where a password becomes its hash.
+pub type Check = Arc<dyn Fn(&mut Map<String, Value>) -> Result<()> + Send + Sync>;
+
 pub struct Endpoint {
     pub verb: Verb,
     /// `/api/teams/{id}`
@@ -130,6 +136,8 @@ pub struct Endpoint {
     pub summary: String,
     /// What the request's body has; none if it has no body.
     pub input: Option<(Vec<Field>, Mode)>,
+    /// What else the body must keep to.
+    pub check: Option<Check>,
     pub status: u16,
     pub output: Output,
     /// What input and output are called as types; empty where they are called after the endpoint.
@@ -182,6 +190,7 @@ fn endpoint(verb: Verb, path: impl Into<String>, access: Access, handler: Box<Ac
         limit: Limit::General,
         summary: String::new(),
         input: None,
+        check: None,
         status: 200,
         output: Output::Nothing,
         input_name: String::new(),
@@ -234,6 +243,12 @@ impl Endpoint {
     /// What the body must have; [`Call::input`] checks it.
     pub fn input(mut self, fields: Vec<Field>, mode: Mode) -> Endpoint {
         self.input = Some((fields, mode));
+        self
+    }
+
+    /// What the body must keep to besides; [`Call::input`] checks it.
+    pub fn check(mut self, check: Option<Check>) -> Endpoint {
+        self.check = check;
         self
     }
 

@@ -20,6 +20,7 @@ mod sample;
 mod traffic;
 mod afterwards;
 mod call;
+mod body;
 mod idempotency;
 mod send;
 mod waiting;
@@ -36,7 +37,7 @@ pub use caller::{Caller, Credential, Permission, Role, covers};
 pub use cors::Cors;
 pub use credentials::Credentials;
 pub use endpoint::{
-    Access, Endpoint, Handler, Limit, Output, Parameter, Together, Verb, delete, get, patch, post, put,
+    Access, Check, Endpoint, Handler, Limit, Output, Parameter, Together, Verb, delete, get, patch, post, put,
 };
 pub use log::{Exchange, TARGET as ACCESS_LOG};
 pub use memory::Memory;

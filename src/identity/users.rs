@@ -126,13 +126,13 @@ fn resource(identity: &Arc<Identity>) -> Resource {
         is_guarded: true,
         own: Some("t.id = {user}"),
         rules: RULES,
-        prepare: Some(Box::new(move |_, _, body| prepare(&identity, body))),
+        check: Some(Arc::new(move |body| hash_password(&identity, body))),
         ..Resource::new("identity.users", "users", "user", sql!("identity/users/select"), READ, WRITE)
     }
 }
 
 /// Hashes the first password.
-fn prepare(identity: &Identity, body: &mut Map<String, Value>) -> Result<()> {
+fn hash_password(identity: &Identity, body: &mut Map<String, Value>) -> Result<()> {
     if let Some(Value::String(text)) = body.remove("password") {
         if let Some(fault) = password::fault(&text) {
             return Err(Error::new(Code::ValidationError, "1 field needs attention").field("password", fault));

@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 use crate::db::Which;
 use crate::error::Result;
 use crate::fields::{Field, Mode, integer, timestamp, uuid};
-use crate::http::{Access, Call, Endpoint, Output, Parameter, Permission, delete, get, patch, post, put};
+use crate::http::{Access, Call, Check, Endpoint, Output, Parameter, Permission, delete, get, patch, post, put};
 use crate::sql::Query;
 
 pub use expand::Expansion;
@@ -86,6 +86,7 @@ pub struct Resource {
     /// What its constraints mean to clients.
     pub rules: &'static [Rule],
     pub prepare: Option<Prepare>,
+    pub check: Option<Check>,
     /// Rows that its rows refer to, for `expand=`.
     pub expansions: Vec<Expansion>,
     /// What one of them is called as a type, where that does not follow from its name in words.
@@ -127,6 +128,7 @@ impl Resource {
             is_partitioned: false,
             rules: &[],
             prepare: None,
+            check: None,
             expansions: Vec::new(),
             type_name: None,
         }
@@ -171,7 +173,9 @@ impl Resource {
             let engine = engine.clone();
             move |call: &mut Call<'_, '_>| act(&engine, call)
         };
-        let input = |endpoint: Endpoint, mode| endpoint.input(engine.fields.clone(), mode).writes();
+        let check = &resource.check;
+        let input =
+            |endpoint: Endpoint, mode| endpoint.input(engine.fields.clone(), mode).check(check.clone()).writes();
         let parameters = |make: fn(&Engine) -> Vec<Parameter>| {
             let engine = engine.clone();
             move || make(&engine)

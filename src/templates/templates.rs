@@ -1,5 +1,7 @@
 //! Templates as they are worked on: a draft, or what the next version will be.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use crate::error::{Code, Error, Result};
@@ -148,6 +150,7 @@ pub(super) fn resource() -> Resource {
         is_guarded: true,
         rules: RULES,
         prepare: Some(Box::new(prepare)),
+        check: Some(Arc::new(|body| check(body))),
         ..Resource::new("templates.templates", "templates", "template", sql!("templates/templates/select"), READ, WRITE)
     }
 }
@@ -164,7 +167,7 @@ fn prepare(call: &mut Call<'_, '_>, mode: Mode, body: &mut Map<String, Value>) -
     if mode == Mode::Create {
         body.insert("author_id".to_owned(), json!(call.caller()?.user_id));
     }
-    check(body)
+    Ok(())
 }
 
 /// What no single field can tell: that the parameters are a JSON Schema that can be kept to, and that no two files are one.

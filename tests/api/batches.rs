@@ -96,6 +96,24 @@ fn one_that_fails_is_named_and_undoes_all() {
 }
 
 #[test]
+fn bodies_are_checked_before_the_transaction_begins() {
+    let app = App::start();
+    let admin = app.admin().client;
+    run(&admin, json!([team("taken")])).expect(200);
+    let template = json!({ "name": "A", "parameters": { "$ref": "https://example.com/schema" } });
+    for (path, body, field) in [
+        ("/api/templates", template, "parameters"),
+        ("/api/users", json!({ "email": "a@b.cd", "password": "short" }), "password"),
+        ("/api/webhooks", json!({ "name": "a", "url": "http://127.0.0.1/", "events": ["*"] }), "url"),
+    ] {
+        // The first operation is refused by the database, which has not been asked yet.
+        let operations = json!([team("taken"), { "method": "POST", "path": path, "body": body }]);
+        let refused = run(&admin, operations).refuse(422, "VALIDATION_ERROR").json();
+        assert_eq!(refused["fields"][0]["field"], json!(format!("operations[1].body.{field}")), "{refused}");
+    }
+}
+
+#[test]
 fn permissions_are_those_of_the_caller_for_each_operation() {
     let app = App::start();
     let somebody = app.somebody("ADMIN", &["write:teams"]);

@@ -155,7 +155,7 @@ fn resource(webhooks: &Arc<Webhooks>) -> Resource {
         update: Some(sql!("gateway/webhooks/update")),
         delete: Some(sql!("gateway/webhooks/delete")),
         rules: RULES,
-        prepare: Some(Box::new(move |_, _, body| check(&webhooks, body))),
+        check: Some(Arc::new(move |body| check(&webhooks, body))),
         ..Resource::new("gateway.webhooks", "webhooks", "webhook", SELECT, READ, WRITE)
     }
 }
@@ -187,6 +187,7 @@ pub(super) fn endpoints(webhooks: &Arc<Webhooks>) -> Vec<Endpoint> {
     let create = post("/api/webhooks", Access::Permission(WRITE), move |call| create(&maker, call))
         .summary("Make a webhook; its secret is shown this once")
         .input(input, Mode::Create)
+        .check(resource.check.clone())
         .answers(201, Output::Object(with_secret(webhooks)))
         .named("NewWebhook", "WebhookWithSecret")
         .writes();
@@ -195,7 +196,6 @@ pub(super) fn endpoints(webhooks: &Arc<Webhooks>) -> Vec<Endpoint> {
 
 fn create(webhooks: &Webhooks, call: &mut Call<'_, '_>) -> Result<Reply> {
     let mut body = call.input()?;
-    check(webhooks, &body)?;
     let (id, secret) = webhooks.seal_new(&mut body, call.caller()?.user_id.into())?;
     let (body, actor) = (Value::Object(body).to_string(), call.actor());
     let query = sql!("gateway/webhooks/insert");
