@@ -24,6 +24,7 @@ mod deployment;
 mod api;
 mod tidy;
 mod admin_query;
+mod health;
 mod metrics;
 mod readme;
 mod openapi;

@@ -30,7 +30,7 @@ fn metrics() -> String {
     admin.get("/nowhere").expect(404);
     wait_for("the database is measured", Duration::from_secs(20), || {
         let text = app.nobody().get("/metrics").expect(200).text().to_owned();
-        text.contains("mainstay_database_size_bytes ").then_some(text)
+        text.contains(r#"{job="measure-database",status="succeeded"} 1"#).then_some(text)
     })
 }
 
@@ -118,7 +118,7 @@ fn the_database_tells_its_figures_under_the_names_that_the_five_systems_use() {
         assert!(metrics["database"]["size_bytes"].as_i64() > Some(0) && metrics["statements"].is_array());
     }
     let detailed = client.get("/health/detailed").expect(200).json();
-    for service in ["database", "migrations", "disk", "memory", "jobs"] {
+    for service in ["database", "migrations", "memory", "partitions", "jobs"] {
         assert_eq!(detailed["services"][service], "healthy", "{detailed}");
     }
 }

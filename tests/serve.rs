@@ -55,6 +55,24 @@ fn with_nothing_configured_a_server_makes_a_database_says_where_and_stops_it_in_
 }
 
 #[test]
+fn hangup_and_quit_stop_a_server_in_order_and_signals_for_users_are_told_what_they_do_not_do() {
+    for (signal, word) in [(Signal::HUP, "SIGHUP"), (Signal::QUIT, "SIGQUIT")] {
+        let data = folder("data");
+        let serving = serve_in(&data);
+        serving.wait_until_ready();
+        let server = postgres(&data);
+        for (signal, word) in [(Signal::USR1, "SIGUSR1: "), (Signal::USR2, "SIGUSR2: ")] {
+            serving.signal(signal);
+            wait_for(word, PATIENCE, || serving.log().contains(word).then_some(()));
+        }
+        assert_eq!(serving.get("/ready").0, 200);
+        let (code, log) = serving.end(signal);
+        assert!(code == 0 && log.contains(word) && log.trim_end().ends_with("stopped"), "{log}");
+        assert!(!is_running(server));
+    }
+}
+
+#[test]
 fn a_server_that_follows_a_killed_one_finds_its_database_and_goes_on() {
     let data = folder("data");
     let first = serve_in(&data);

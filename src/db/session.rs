@@ -46,6 +46,7 @@ impl Session {
                 Err(error) => error,
             };
             if has_retried || !self.recover(&error, !is_sent || is_select(text))? {
+                self.log.note_failure(&error);
                 return Err(told(error, name));
             }
             has_retried = true;

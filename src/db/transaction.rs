@@ -103,6 +103,7 @@ impl Transaction<'_> {
             if is_stale_statement(&error) {
                 self.held.connection().forget_statements();
             }
+            self.log.0.note_failure(&error);
             told(error, name)
         })
     }
@@ -180,12 +181,14 @@ impl Session {
 
     /// Runs a command without parameters.
     fn batch(&mut self, text: &str) -> Result<()> {
+        let (log, _) = self.log();
         let held = self.held()?;
         let time = held.pool().query_time();
         let connection = held.connection();
         connection.guard.allow(time);
         connection.client().batch_execute(text).map_err(|error| {
             connection.note(&error);
+            log.note_failure(&error);
             told(error, text)
         })
     }

@@ -35,6 +35,12 @@ pub struct Difference {
     pub change: Change,
 }
 
+impl Difference {
+    pub(super) fn missing(kind: &str, name: String) -> Difference {
+        Difference { kind: kind.to_owned(), name, change: Change::Missing }
+    }
+}
+
 impl fmt::Display for Difference {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Difference { kind, name, change } = self;

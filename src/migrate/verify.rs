@@ -9,6 +9,7 @@ use postgres::types::{ToSql, Type};
 
 use super::catalogue::{self, Catalogue, Difference};
 use super::files::Migrations;
+use super::partitions::Partitioned;
 use super::plan::{self, Problem};
 use super::text::{identifier, literal};
 use super::{Options, history, runner};
@@ -55,12 +56,16 @@ pub fn verify(
         applied.iter().filter(|row| !row.has_rollback && !has_way_back(row.version)).map(|row| row.version).collect();
     let expected = in_scratch(client, &migrations.only(&versions), connect)?;
     let found = catalogue::read(client)?;
+    let mut drift = catalogue::differences(&expected, &found);
+    let partitioned: Vec<Partitioned> = client.query(Partitioned::ALL.text, &[])?.iter().map(Partitioned::of).collect();
+    let without = partitioned.into_iter().filter(|table| !table.has_today);
+    drift.extend(without.map(|it| Difference::missing("partition for today of", it.table)));
     Ok(Verification {
         problems,
         gaps: gaps(migrations),
         without_rollback,
         warnings: migrations.warnings.clone(),
-        drift: catalogue::differences(&expected, &found),
+        drift,
     })
 }
 

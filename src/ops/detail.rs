@@ -1,31 +1,23 @@
 //! Health in detail, and what the database says of itself.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
-use super::health::{now, word};
+use super::health::{now, word, words, worst};
+use super::judge::{Judgement, Space, State, memory_available};
 use super::{Health, figures};
 use crate::db::Which;
 use crate::error::{Error, Result};
 use crate::http::{Access, Call, Endpoint, Limit, Output, Reply, get};
 use crate::sql;
 
-/// Less free space than this, on the disk of the data, is a warning.
-const DISK_BYTES_MIN: u64 = 1 << 30;
-/// So is less free memory.
-const MEMORY_BYTES_MIN: u64 = 64 << 20;
-
-pub(super) fn endpoints(health: &Arc<Health>, data: &Path, access: Access) -> Vec<Endpoint> {
-    let on = |path: &str, summary: &str, act: fn(&Health, &Path, &mut Call<'_, '_>) -> Result<Reply>| {
-        let (health, data): (_, PathBuf) = (health.clone(), data.to_owned());
-        get(path, access, move |call| act(&health, &data, call))
-            .summary(summary)
-            .pool(Which::Priority)
-            .limit(Limit::None)
+pub(super) fn endpoints(health: &Arc<Health>, access: Access) -> Vec<Endpoint> {
+    let on = |path: &str, summary: &str, act: fn(&Health, &mut Call<'_, '_>) -> Result<Reply>| {
+        let health = health.clone();
+        get(path, access, move |call| act(&health, call)).summary(summary).pool(Which::Priority).limit(Limit::None)
     };
     let metrics_fields = || Output::Object(figures::database_metrics());
     vec![
@@ -63,60 +55,45 @@ fn jobs(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     call.read(|statements| statements.json(&sql!("ops/jobs/select"), &[]))
 }
 
-/// Free bytes, and all of them.
-fn disk(folder: &Path) -> Option<(u64, u64)> {
-    let existing = folder.ancestors().find(|folder| folder.exists())?;
-    let existing = if existing.as_os_str().is_empty() { Path::new(".") } else { existing };
-    let space = rustix::fs::statvfs(existing).ok()?;
-    Some((space.f_bavail * space.f_frsize, space.f_blocks * space.f_frsize))
-}
-
-/// Memory that the system could give, in bytes.
-pub(super) fn memory() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1024)
-}
-
-/// Free bytes on the disk of a folder that may not be there yet.
-pub(super) fn disk_free(folder: &Path) -> Option<u64> {
-    disk(folder).map(|(free, _)| free)
-}
-
-fn detailed(health: &Health, data: &Path, call: &mut Call<'_, '_>) -> Result<Reply> {
+fn detailed(health: &Health, call: &mut Call<'_, '_>) -> Result<Reply> {
     // What cannot be asked is a finding, not a failure.
     let facts = facts(health, call);
     let jobs = if facts.is_ok() { jobs(call) } else { Ok(Vec::new()) };
-    let (free, total) = disk(data).unwrap_or_default();
-    let available = memory().unwrap_or_default();
-    let is_failing = |job: &Value| job["last_status"] == "FAILED";
-    let findings = [
-        ("database", facts.is_ok()),
-        ("migrations", health.pending_migrations() == 0),
-        ("disk", free >= DISK_BYTES_MIN),
-        ("memory", available >= MEMORY_BYTES_MIN),
-        ("jobs", facts.is_ok() && jobs.as_ref().is_ok_and(|jobs| !jobs.iter().any(is_failing))),
+    let space = Space::of(health.data()).unwrap_or_default();
+    let is_failing = |job: &&Value| job["last_status"] == "FAILED";
+    let failing = jobs.as_ref().map_or(0, |jobs| jobs.iter().filter(is_failing).count());
+    let asked = |name, state, found: String| (name, Judgement { state, found });
+    let pending = health.pending_migrations();
+    let error = facts.as_ref().err().or(jobs.as_ref().err()).map(ToString::to_string).unwrap_or_default();
+    let [disk, memory, partitions] = health.judge();
+    let judged = [
+        asked("database", State::of(error.is_empty(), State::Failure), error),
+        asked("migrations", State::of(pending == 0, State::Failure), format!("{pending} are pending")),
+        disk,
+        memory,
+        partitions,
+        asked("jobs", State::of(failing == 0, State::Warning), format!("{failing} failed last time")),
     ];
-    let is_well = findings.iter().all(|(_, is_well)| *is_well);
-    let services: Map<String, Value> =
-        findings.iter().map(|(name, is_well)| ((*name).to_owned(), json!(word(*is_well)))).collect();
+    let services = judged.each_ref().map(|(name, judgement)| (*name, judgement.state));
+    let found = judged.iter().filter(|(_, it)| it.state != State::Good);
     let body = json!({
-        "status": word(is_well),
+        "status": worst(&services).word(),
         "timestamp": now(),
         "uptime": health.uptime_in_words(),
         "version": env!("CARGO_PKG_VERSION"),
-        "services": services,
+        "services": words(&services),
+        "findings": found.map(|(name, it)| format!("{name}: {}", it.found)).collect::<Vec<_>>(),
         "database": facts.unwrap_or_else(|error| json!({ "error": error.to_string() })),
         "pools": call.service.database().stats().pools,
         "migrations": { "pending": health.pending_migrations() },
-        "disk": { "path": data, "free_bytes": free, "total_bytes": total },
-        "memory": { "available_bytes": available },
+        "disk": { "path": health.data(), "free_bytes": space.free, "total_bytes": space.total },
+        "memory": { "available_bytes": memory_available().unwrap_or_default() },
         "jobs": jobs.unwrap_or_default(),
     });
-    Ok(Reply::value(if findings[0].1 { 200 } else { 503 }, &body))
+    Ok(Reply::value(if services[0].1 == State::Good { 200 } else { 503 }, &body))
 }
 
-fn status(health: &Health, _: &Path, call: &mut Call<'_, '_>) -> Result<Reply> {
+fn status(health: &Health, call: &mut Call<'_, '_>) -> Result<Reply> {
     let facts = facts(health, call);
     let is_connected = facts.is_ok();
     let mut facts = facts.unwrap_or_else(|error| json!({ "error": error.to_string() }));
@@ -139,7 +116,7 @@ fn status(health: &Health, _: &Path, call: &mut Call<'_, '_>) -> Result<Reply> {
 }
 
 /// Asks by every pool, because each may have its own trouble.
-fn pools(_: &Health, _: &Path, call: &mut Call<'_, '_>) -> Result<Reply> {
+fn pools(_: &Health, call: &mut Call<'_, '_>) -> Result<Reply> {
     let database = call.service.database();
     let mut pools = Map::new();
     let mut is_well = true;
@@ -165,7 +142,7 @@ fn pools(_: &Health, _: &Path, call: &mut Call<'_, '_>) -> Result<Reply> {
     Ok(Reply::value(if is_well { 200 } else { 503 }, &body))
 }
 
-fn metrics(health: &Health, _: &Path, call: &mut Call<'_, '_>) -> Result<Reply> {
+fn metrics(health: &Health, call: &mut Call<'_, '_>) -> Result<Reply> {
     let facts = facts(health, call);
     let status = if facts.is_ok() { 200 } else { 503 };
     let facts = facts.unwrap_or_else(|error| json!({ "error": error.to_string() }));

@@ -6,23 +6,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use postgres::Client;
 use serde::Serialize;
 
-use super::detail::{disk_free, memory};
+pub use super::judge::State;
+use super::judge::{self, Judgement};
 use crate::config::{Address, Config, Security};
 use crate::error::{Code, Error, Result};
-use crate::migrate::{self, Migrations, VERSION_MIN};
+use crate::migrate::{self, Migrations, Partitioned, VERSION_MIN};
 use crate::sql;
 
-const DISK_BYTES_MIN: u64 = 1 << 30;
-const MEMORY_BYTES_MIN: u64 = 128 << 20;
 const CLOCK_SECONDS_MAX: f64 = 2.0;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    Good,
-    Warning,
-    Failure,
-}
 
 /// What was looked at, and what to do.
 #[derive(Debug, Serialize)]
@@ -37,6 +28,10 @@ pub struct Finding {
 fn finding(what: &'static str, is_good: bool, otherwise: State, found: impl Into<String>, advice: &str) -> Finding {
     let state = if is_good { State::Good } else { otherwise };
     Finding { what, state, found: found.into(), advice: if is_good { String::new() } else { advice.to_owned() } }
+}
+
+fn judged(what: &'static str, Judgement { state, found }: Judgement, advice: &str) -> Finding {
+    finding(what, state == State::Good, state, found, advice)
 }
 
 use State::{Failure, Warning};
@@ -70,19 +65,9 @@ pub fn examine_machine(config: &Config, address: &Address) -> Vec<Finding> {
         ));
     }
     let data = config.path("MAINSTAY_DATA").unwrap_or(Path::new("var"));
-    let mib = |bytes: u64| bytes >> 20;
-    let free = disk_free(data).unwrap_or_default();
-    let found = format!("{} MiB free for {}", mib(free), data.display());
-    findings.push(finding("disk", free >= DISK_BYTES_MIN, Warning, found, "make room: 1 GiB or more should be free"));
-    let available = memory().unwrap_or(u64::MAX);
-    let found = format!("{} MiB available", mib(available));
-    findings.push(finding(
-        "memory",
-        available >= MEMORY_BYTES_MIN,
-        Warning,
-        found,
-        "stop something else, or add memory",
-    ));
+    let advice = "make room: 1 GiB or more, and a tenth of the disk, should be free";
+    findings.push(judged("disk", judge::disk(data, false), advice));
+    findings.push(judged("memory", judge::memory(), "stop something else, or add memory"));
     findings
 }
 
@@ -173,10 +158,23 @@ fn schema(
     if let Some(connect) = connect {
         findings.push(drift(client, migrations, connect)?);
     }
+    let rows = client.query(Partitioned::ALL.text, &[])?;
+    let tables: Vec<Partitioned> = rows.iter().map(Partitioned::of).collect();
+    let advice = "a job of a running server makes them: `mainstay jobs` shows how it went";
+    findings.push(judged("partitions", judge::partitions(&tables), advice));
     let row = client.query_one(sql!("ops/doctor/service").text, &[])?;
     let has_admin: bool = row.get("has_admin");
     let found = if has_admin { "there is an administrator" } else { "there is no active administrator" };
     findings.push(finding("users", has_admin, Warning, found, "`mainstay user create EMAIL --admin`"));
+    let unsteady: Vec<String> = row.get("future_jobs");
+    let is_steady = unsteady.is_empty();
+    let found = match is_steady {
+        true => "no job has run in the future".to_owned(),
+        false => format!("the database's clock was changed: by it {} ran, or run, in the future", unsteady.join(", ")),
+    };
+    let advice =
+        "set the clock by NTP; jobs go on, but no partition is dropped until the clock has been steady for a day";
+    findings.push(finding("clock of jobs", is_steady, Warning, found, advice));
     for (column, state) in [("failing_jobs", "failed last time"), ("overdue_jobs", "have not run for an hour")] {
         let names: Vec<String> = row.get(column);
         if !names.is_empty() {

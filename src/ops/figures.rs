@@ -1,5 +1,6 @@
 //! What the endpoints of health and of the database show, as fields.
 
+use super::judge::State;
 use crate::db::Which;
 use crate::fields::{Field, boolean, choice, integer, json, list, number, record, records, text, timestamp};
 
@@ -11,18 +12,24 @@ pub(super) fn reason() -> Field {
     text("reason").never_null().help("What is wrong.")
 }
 
-const WORDS: [&str; 2] = ["healthy", "unhealthy"];
+const WORDS: [&str; 2] = [State::WORDS[0], State::WORDS[2]];
 
 pub(super) fn health_fields() -> Vec<Field> {
     vec![
-        status(&WORDS),
+        status(&State::WORDS),
         timestamp("timestamp").never_null().help("Now."),
         text("uptime").never_null().help("How long the process runs: 1h30m."),
         text("version").never_null().help("The version of mainstay."),
-        record("services", vec![choice("database", &WORDS).never_null().help("The database.")])
-            .never_null()
-            .help("What it depends on."),
+        services(&["database", "disk", "memory", "partitions"]),
     ]
+}
+
+/// How each of these is.
+fn services(names: &[&'static str]) -> Field {
+    let service = |name: &&'static str| choice(*name, &State::WORDS).never_null();
+    record("services", names.iter().map(service).collect())
+        .never_null()
+        .help("What it depends on: degraded is what will fail if nobody does anything.")
 }
 
 pub(super) fn database_fields() -> Vec<Field> {
@@ -117,19 +124,18 @@ fn job() -> Vec<Field> {
 
 /// `/health/detailed`: of a database that does not answer there is an error and nothing else.
 pub(super) fn detailed() -> Vec<Field> {
-    let service = |name: &'static str| choice(name, &WORDS).never_null();
-    let services = ["database", "migrations", "disk", "memory", "jobs"].map(service);
     let disk = vec![
         text("path").never_null().help("The folder of mainstay's own files."),
         count("free_bytes", "Bytes that are free on its disk."),
         count("total_bytes", "Bytes that the disk has."),
     ];
     vec![
-        status(&WORDS),
+        status(&State::WORDS),
         now(),
         text("uptime").never_null().help("How long the process runs: 1h30m."),
         text("version").never_null().help("The version of mainstay."),
-        record("services", services.into()).never_null().help("What it depends on."),
+        services(&["database", "migrations", "disk", "memory", "partitions", "jobs"]),
+        list("findings", text(""), usize::MAX).never_null().help("What is not well, in words."),
         record("database", or_error(facts_with_migrations())).never_null().help("What the database says of itself."),
         pools(),
         record("migrations", vec![count("pending", "Migrations that are not applied.")]).never_null(),

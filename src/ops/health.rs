@@ -1,16 +1,19 @@
 //! `/live`, `/ready`, `/health` and `/health/database`: what tells an operator, and a load balancer, how it goes.
 
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::figures::{database_fields, health_fields, reason, status};
+use super::judge::{self, Judgement, State};
 use crate::config::show_duration;
 use crate::db::{Database, Purpose, Which};
 use crate::error::Result;
 use crate::http::{Access, Endpoint, Limit, Output, Reply, get};
+use crate::migrate::Partitioned;
 
 /// How long an answer of the database is good for.
 const FRESH: Duration = Duration::from_secs(1);
@@ -43,6 +46,10 @@ pub struct Health {
     pending_migrations: AtomicU32,
     /// 0 as long as nobody has measured it.
     database_bytes: AtomicU64,
+    /// As they were measured last.
+    partitions: Mutex<Vec<Partitioned>>,
+    /// The folder of our own files.
+    data: PathBuf,
 }
 
 /// What is known of the database.
@@ -88,7 +95,7 @@ pub(super) fn endpoints(health: &Arc<Health>, metrics: Access) -> Vec<Endpoint> 
 }
 
 impl Health {
-    pub fn new(database: Database, asks_database: bool, tells_all: bool) -> Health {
+    pub fn new(database: Database, asks_database: bool, tells_all: bool, data: &Path) -> Health {
         Health {
             database,
             asks_database,
@@ -99,6 +106,8 @@ impl Health {
             check: Mutex::default(),
             pending_migrations: AtomicU32::new(0),
             database_bytes: AtomicU64::new(0),
+            partitions: Mutex::default(),
+            data: data.to_owned(),
         }
     }
 
@@ -145,6 +154,27 @@ impl Health {
         Some(self.database_bytes.load(Ordering::Relaxed)).filter(|bytes| *bytes > 0)
     }
 
+    pub(super) fn set_partitions(&self, partitions: Vec<Partitioned>) {
+        *lock(&self.partitions) = partitions;
+    }
+
+    pub(super) fn partitions(&self) -> Vec<Partitioned> {
+        lock(&self.partitions).clone()
+    }
+
+    pub(super) fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// What may run out, how it is, and what was seen of it.
+    pub(super) fn judge(&self) -> [(&'static str, Judgement); 3] {
+        [
+            ("disk", judge::disk(&self.data, self.database.statements().is_disk_full())),
+            ("memory", judge::memory()),
+            ("partitions", judge::partitions(&lock(&self.partitions))),
+        ]
+    }
+
     /// Waits for a while, and answers whether the server is to stop.
     pub fn wait_for_stop(&self, time: Duration) -> bool {
         let is_going_on = |progress: &mut Progress| *progress != Progress::Stopping;
@@ -174,15 +204,18 @@ impl Health {
     }
 
     fn health(&self) -> (u16, Value) {
-        let database = self.check();
+        let database = State::of(self.check().is_ok(), State::Failure);
+        let judged = self.judge().map(|(name, judgement)| (name, judgement.state));
+        let services: Vec<(&str, State)> = [("database", database)].into_iter().chain(judged).collect();
+        let worst = worst(&services);
         let body = json!({
-            "status": word(database.is_ok()),
+            "status": worst.word(),
             "timestamp": now(),
             "uptime": self.uptime_in_words(),
             "version": env!("CARGO_PKG_VERSION"),
-            "services": { "database": word(database.is_ok()) },
+            "services": words(&services),
         });
-        (if database.is_ok() { 200 } else { 503 }, body)
+        (if worst == State::Failure { 503 } else { 200 }, body)
     }
 
     fn database(&self) -> (u16, Value) {
@@ -232,6 +265,16 @@ impl Health {
             }
         }
     }
+}
+
+/// The worst of what was seen.
+pub(super) fn worst(services: &[(&str, State)]) -> State {
+    services.iter().map(|(_, state)| *state).max().unwrap_or(State::Good)
+}
+
+/// Each in a word.
+pub(super) fn words(services: &[(&str, State)]) -> Value {
+    services.iter().map(|(name, state)| ((*name).to_owned(), json!(state.word()))).collect::<Map<_, _>>().into()
 }
 
 pub(super) fn word(is_healthy: bool) -> &'static str {

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::Health;
 use crate::db::Statements;
 use crate::jobs::{Job, in_portions};
+use crate::migrate::Partitioned;
 use crate::sql;
 
 /// Rows of one statement that cleans up.
@@ -24,6 +25,7 @@ pub fn jobs(health: &Arc<Health>) -> Vec<Job> {
             let row = session.one(&sql!("ops/health/size"), &[])?;
             let bytes: i64 = row.get(0);
             health.set_database_bytes(bytes as u64);
+            health.set_partitions(session.all(&Partitioned::ALL, &[])?.iter().map(Partitioned::of).collect());
             Ok(json!({ "size_bytes": bytes }))
         }),
     ]

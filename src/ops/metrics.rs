@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{fs, thread};
 
 use super::Health;
+use super::judge::Space;
 use crate::db::{Database, PoolStats, Which};
 use crate::http::{Access, Endpoint, Limit, Output, Reply, get};
 use crate::jobs::Jobs;
@@ -43,7 +44,7 @@ pub(super) fn endpoint(health: &Arc<Health>, counts: Counts, access: Access) -> 
         for write in &counts.others {
             write(&mut text);
         }
-        measured(&health, &mut text);
+        measured(&health, call.service.database().statements().is_disk_full(), &mut text);
         process(&mut text);
         Ok(Reply::text(KIND, text.finish()))
     })
@@ -108,10 +109,30 @@ fn statements(database: &Database, text: &mut Text) {
 }
 
 /// What jobs have measured in the database.
-fn measured(health: &Health, text: &mut Text) {
+fn measured(health: &Health, is_disk_full: bool, text: &mut Text) {
     if let Some(bytes) = health.database_bytes() {
         text.one("mainstay_database_size_bytes", Family::Gauge, "The size of the database.", bytes as f64);
     }
+    let partitions = health.partitions();
+    if !partitions.is_empty() {
+        let name = "mainstay_partitions_end_timestamp_seconds";
+        text.family(name, Family::Gauge, "When the last partition of a table ends; 0 if none is for now.");
+        for table in partitions {
+            let end = if table.has_today { table.ends_at as f64 } else { 0.0 };
+            text.sample(name, &[("table", &table.table)], end);
+        }
+    }
+    if let Some(space) = Space::of(health.data()) {
+        text.one("mainstay_disk_free_bytes", Family::Gauge, "Free on the disk of MAINSTAY_DATA.", space.free as f64);
+        text.one("mainstay_disk_size_bytes", Family::Gauge, "The disk of MAINSTAY_DATA.", space.total as f64);
+    }
+    let is_full = f64::from(is_disk_full);
+    text.one(
+        "mainstay_database_disk_full",
+        Family::Gauge,
+        "Whether PostgreSQL has said in the last minute that its disk is full.",
+        is_full,
+    );
     let pending = f64::from(health.pending_migrations());
     text.one("mainstay_migrations_pending", Family::Gauge, "Migrations that are not applied.", pending);
     let uptime = health.uptime().as_secs_f64();

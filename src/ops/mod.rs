@@ -1,5 +1,6 @@
 //! What keeps the service running: its settings, its health, its figures, and questions to its database.
 
+mod judge;
 mod figures;
 mod health;
 mod detail;
@@ -9,7 +10,6 @@ mod query;
 mod jobs;
 mod settings;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::http::{Access, Endpoint, Permission, Role};
@@ -20,13 +20,13 @@ pub use metrics::Counts;
 pub use settings::STORE;
 
 /// All endpoints of the domain. What tells more than that the server is well is open to everybody where `is_open`.
-pub fn endpoints(health: &Arc<Health>, keys: &Arc<Keys>, counts: Counts, data: &Path, is_open: bool) -> Vec<Endpoint> {
+pub fn endpoints(health: &Arc<Health>, keys: &Arc<Keys>, counts: Counts, is_open: bool) -> Vec<Endpoint> {
     let access = match is_open {
         true => Access::Public,
         false => Access::Permission(Permission::new("read:metrics", Role::Viewer)),
     };
     let mut endpoints = health::endpoints(health, access);
-    endpoints.extend(detail::endpoints(health, data, access));
+    endpoints.extend(detail::endpoints(health, access));
     endpoints.push(metrics::endpoint(health, counts, access));
     endpoints.push(query::endpoint());
     endpoints.extend(settings::endpoints(keys));

@@ -9,7 +9,7 @@ mod prepare;
 mod table;
 mod running;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 
 use crate::config::{Address, Config};
@@ -22,8 +22,8 @@ pub use table::{described, endpoints};
 /// Serves until a signal says that it is enough.
 pub fn serve(config: &Config) -> Result<()> {
     log_lines::start(config);
-    let mut signals =
-        Signals::new([SIGINT, SIGTERM]).map_err(|error| Error::internal("signals cannot be handled").because(error))?;
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2])
+        .map_err(|error| Error::internal("signals cannot be handled").because(error))?;
     // Before anything is started for it.
     if let Some(missing) = config.what_is_missing() {
         return Err(Error::internal(missing));
@@ -41,8 +41,7 @@ pub fn serve(config: &Config) -> Result<()> {
     let watchdog = notifier.start_watchdog(running.address());
     notifier.ready();
 
-    let signal = signals.forever().next();
-    log::info!("{}: stopping", if signal == Some(SIGINT) { "interrupted" } else { "told to stop" });
+    log::info!("{}: stopping", wait_for_end(&mut signals));
     notifier.stopping();
     running.stop(config.duration("SHUTDOWN_TIMEOUT"));
     drop(watchdog);
@@ -51,6 +50,22 @@ pub fn serve(config: &Config) -> Result<()> {
     }
     log::info!("stopped");
     Ok(())
+}
+
+/// Waits for a signal that ends the server, and answers what it means. Any other would end it as well, out of order, if
+/// nobody waited for it.
+fn wait_for_end(signals: &mut Signals) -> &'static str {
+    for signal in signals.forever() {
+        match signal {
+            SIGINT => return "interrupted",
+            SIGHUP => return "the terminal was closed (SIGHUP; settings are read at the start only)",
+            SIGQUIT => return "told to stop (SIGQUIT)",
+            SIGUSR1 => log::info!("SIGUSR1: there is no file to open anew, the log goes to standard error"),
+            SIGUSR2 => log::info!("SIGUSR2: nothing is done on this signal"),
+            _ => break,
+        }
+    }
+    "told to stop"
 }
 
 /// The configured database, or the embedded one, running.

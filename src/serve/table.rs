@@ -34,7 +34,8 @@ pub struct Domains {
 impl Domains {
     pub fn new(config: &Config, database: &Database, entities: Entities) -> Result<Domains> {
         let asks_database = config.boolean("DB_HEALTH_CHECK_ENABLED") != Some(false);
-        let health = Arc::new(Health::new(database.clone(), asks_database, is_open(config)));
+        let data = config.path("MAINSTAY_DATA").unwrap_or(Path::new("var"));
+        let health = Arc::new(Health::new(database.clone(), asks_database, is_open(config), data));
         let keys = Arc::new(Keys::configured(config)?);
         let devx = Devx::new(config, keys.clone())?;
         Ok(Domains {
@@ -67,13 +68,7 @@ pub fn endpoints(
     if let Some(deliverer) = deliverer.cloned() {
         counts.others.push(Box::new(move |text| deliverer.write(text)));
     }
-    let mut endpoints = ops::endpoints(
-        &domains.health,
-        &domains.keys,
-        counts,
-        config.path("MAINSTAY_DATA").unwrap_or(Path::new("var")),
-        is_open,
-    );
+    let mut endpoints = ops::endpoints(&domains.health, &domains.keys, counts, is_open);
     endpoints.push(openapi::endpoint());
     endpoints.extend(identity::endpoints(&domains.identity));
     endpoints.extend(telemetry::endpoints());

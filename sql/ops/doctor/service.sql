@@ -18,4 +18,11 @@ SELECT
         WHERE j.enabled
             AND j.next_run_at < now() - interval '1 hour'
         ORDER BY j.name
-    ) AS overdue_jobs
+    ) AS overdue_jobs,
+    ARRAY(
+        SELECT j.name
+        FROM ops.jobs AS j
+        WHERE j.last_run_at > now() + interval '1 minute'
+            OR j.next_run_at > now() + interval '2 days'
+        ORDER BY j.name
+    ) AS future_jobs
