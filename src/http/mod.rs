@@ -23,6 +23,7 @@ mod call;
 mod body;
 mod idempotency;
 mod send;
+mod visit;
 mod waiting;
 pub mod batch;
 mod service;

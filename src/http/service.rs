@@ -4,7 +4,7 @@ use std::io;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tiny_http::{Method, Request, Server};
 
@@ -24,6 +24,7 @@ use super::router::{PathValues, Router};
 use super::send::send;
 use super::together::Company;
 use super::traffic::Traffic;
+use super::visit::Visit;
 use super::waiting::{Bell, Due, FULL_PAUSE, NoWait, Wait};
 use crate::config::Networks;
 use crate::db::Database;
@@ -70,25 +71,6 @@ pub struct Service {
 const USER_AGENT_MAX: usize = 512;
 /// What the log and the figures say of a request that waited until its client went away, as nginx does. Nobody is sent it.
 const CLIENT_GONE: u16 = 499;
-
-/// A request on its way through the service.
-pub(super) struct Visit {
-    pub(super) request: Request,
-    pub(super) exchange: Exchange,
-    timing: Timing,
-    afterwards: Afterwards,
-    start: Instant,
-    /// Whether it may be put aside until something has happened.
-    may_wait: bool,
-    /// Whether it has been handled before.
-    has_waited: bool,
-}
-
-impl Visit {
-    pub(super) fn is_client_gone(&self) -> bool {
-        self.request.is_client_gone()
-    }
-}
 
 impl Service {
     pub fn new(options: ServiceOptions) -> Result<Service> {
@@ -146,7 +128,8 @@ impl Service {
             afterwards: Afterwards::default(),
             start: Instant::now(),
             may_wait: true,
-            has_waited: false,
+            parked: None,
+            waited: Duration::ZERO,
         }
     }
 
@@ -155,12 +138,16 @@ impl Service {
         while let Some(due) = bell.next() {
             self.traffic.resume();
             match due {
-                Due::Again(visit) => self.proceed(*visit, None),
-                Due::Gone(visit) => {
-                    let Visit { request, mut exchange, start, .. } = *visit;
+                Due::Again(mut visit) => {
+                    visit.has_waited();
+                    self.proceed(*visit, None);
+                }
+                Due::Gone(mut visit) => {
+                    visit.has_waited();
+                    let Visit { request, mut exchange, start, waited, .. } = *visit;
                     drop(request);
                     exchange.status = CLIENT_GONE;
-                    self.conclude(exchange, Ok(0), start);
+                    self.conclude(exchange, Ok(0), start, waited);
                 }
             }
         }
@@ -174,11 +161,12 @@ impl Service {
                 Ok((_, Some(wait))) => wait,
                 result => break result.map(|(reply, _)| reply),
             };
-            visit.has_waited = true;
+            visit.parked = Some(Instant::now());
             self.traffic.pause();
             let Err((back, reason)) = wait.bell.park(Box::new(visit), &wait) else { return };
             self.traffic.resume();
             visit = *back;
+            visit.has_waited();
             match reason {
                 NoWait::Rung => {}
                 NoWait::Closed => visit.may_wait = false,
@@ -196,7 +184,7 @@ impl Service {
 
     /// Sends what became of a request.
     fn finish(&self, visit: Visit, result: Result<Reply>) {
-        let Visit { request, mut exchange, timing, afterwards, start, .. } = visit;
+        let Visit { request, mut exchange, timing, afterwards, start, waited, .. } = visit;
         let reply = result.unwrap_or_else(|error| {
             log_error(&error, &exchange);
             Reply::problem(&error, &exchange.request_id)
@@ -207,7 +195,7 @@ impl Service {
         let timing = exchange.caller.as_ref().map(|_| &timing);
         let (request_id, endpoint) = (exchange.request_id, exchange.endpoint);
         let sent = send(request, reply, &request_id, timing, start);
-        self.conclude(exchange, sent, start);
+        self.conclude(exchange, sent, start, waited);
         if let Some(work) = afterwards.take()
             && let Err(error) = caught(|| work(self))
         {
@@ -215,10 +203,10 @@ impl Service {
         }
     }
 
-    /// Counts and writes down what became of a request.
-    fn conclude(&self, mut exchange: Exchange, sent: io::Result<usize>, start: Instant) {
+    /// Counts and writes down what became of a request. That it waited for a change is no delay, and none of its time.
+    fn conclude(&self, mut exchange: Exchange, sent: io::Result<usize>, start: Instant, waited: Duration) {
         exchange.finish(sent, start.elapsed());
-        self.traffic.end(exchange.place, exchange.status, exchange.duration);
+        self.traffic.end(exchange.place, exchange.status, exchange.duration.saturating_sub(waited));
         exchange.is_noted = self.traffic.is_noted(&exchange);
         if exchange.is_noted {
             exchange.log(self.logs_json);
@@ -294,13 +282,13 @@ impl Service {
         values: PathValues<'a>,
         query: &'a str,
     ) -> Result<Call<'a, 'a>> {
-        let Visit { request, exchange, timing, afterwards, start: arrival, may_wait, has_waited } = visit;
+        let Visit { request, exchange, timing, afterwards, start: arrival, may_wait, parked, .. } = visit;
         let address = exchange.address;
         let start = Instant::now();
         let caller = self.admit(request, endpoint, address)?;
         timing.auth.set(start.elapsed());
         exchange.caller = caller.clone();
-        if endpoint.limit != Limit::None && !*has_waited {
+        if endpoint.limit != Limit::None && parked.is_none() {
             // Whoever tries to get in is nobody yet, whatever else they show.
             let who = match endpoint.limit {
                 Limit::Login => Who::address(address),

@@ -15,7 +15,8 @@ use super::call::Call;
 use super::credentials::{Credentials, credentials};
 use super::endpoint::{Endpoint, Verb};
 use super::reply::Reply;
-use super::service::{Service, Visit, caught, is_away};
+use super::service::{Service, caught, is_away};
+use super::visit::Visit;
 use crate::error::{Error, Result};
 
 /// Requests that are answered by one statement. If it takes long, it is no more than these that wait for it.

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::service::Visit;
+use super::visit::Visit;
 
 /// Requests that wait at one bell; it is less than there may be connections.
 const WAITING_MAX: usize = 5_000;
