@@ -3,6 +3,8 @@
 .DEFAULT_GOAL := help
 HTTP := src/tiny_http
 MAINSTAY = target/debug/mainstay
+API_TOOLS := target/api
+PROMTOOL := $(API_TOOLS)/usr/bin/promtool
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 help: ## List the targets
@@ -32,10 +34,11 @@ gateways:
 versions:
 	@etc/install-postgresql-versions
 
-check: postgresql versions gateways ## Everything that must hold: format, lints, documentation, tests
+check: postgresql versions gateways $(PROMTOOL) ## Everything that must hold: format, lints, documentation, tests
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+	$(PROMTOOL) test rules tests/alerts.yml
 	$(MAKE) test
 
 test: postgresql versions gateways ## Run all tests
@@ -129,7 +132,6 @@ bench-catalogue: postgresql $(RELEASE) ## Measure searches, lists and claims on 
 	@tests/bench/target/release/bench-catalogue --mainstay $(RELEASE) $(ARGS)
 
 # What holds the API against its document. Nothing is installed outside of target/.
-API_TOOLS := target/api
 $(API_TOOLS)/venv/installed: tests/api_document/requirements.txt
 	@python3 -m venv $(API_TOOLS)/venv || { echo "Python's venv is missing; Debian's package is python3-venv" >&2; exit 1; }
 	@$(API_TOOLS)/venv/bin/pip install --quiet --disable-pip-version-check --requirement $<
@@ -141,12 +143,11 @@ $(API_TOOLS)/node_modules/.bin/tsc: tests/api_document/package.json
 	@touch $@
 
 # Only the one program: installed, the package would start a server.
-$(API_TOOLS)/usr/bin/promtool:
-	@command -v apt-get >/dev/null || { echo "promtool is missing; it comes with Prometheus" >&2; exit 1; }
-	@mkdir -p $(API_TOOLS) && cd $(API_TOOLS) && apt-get download -qq prometheus && dpkg-deb -x prometheus_*.deb . && rm prometheus_*.deb
+$(PROMTOOL):
+	@etc/install-promtool $(API_TOOLS)
 
 API_EXAMPLES ?= 15
-test-api: postgresql $(MAINSTAY) $(API_TOOLS)/venv/installed $(API_TOOLS)/node_modules/.bin/tsc $(API_TOOLS)/usr/bin/promtool ## Hold the API against its document: schemathesis, tsc, promtool (needs Python and npm)
+test-api: postgresql $(MAINSTAY) $(API_TOOLS)/venv/installed $(API_TOOLS)/node_modules/.bin/tsc $(PROMTOOL) ## Hold the API against its document: schemathesis, tsc, promtool (needs Python and npm)
 	@MAINSTAY=$(MAINSTAY) API_EXAMPLES=$(API_EXAMPLES) tests/api_document/run
 
 FUZZ_SECONDS ?= 60

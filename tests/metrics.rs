@@ -92,6 +92,25 @@ fn alerts_and_dashboard_use_only_what_there_is() {
 }
 
 #[test]
+fn each_alert_has_its_place_in_the_document_and_figures_that_raise_it_and_that_do_not() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
+    let (rules, document, tests) =
+        (read("etc/prometheus-rules.yml"), read("docs/operating/alerts.md"), read("tests/alerts.yml"));
+    let names: Vec<&str> = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+    assert!(names.len() > 10);
+    for name in &names {
+        let place = format!("runbook: docs/operating/alerts.md#{}\n", name.to_lowercase());
+        assert!(rules.contains(&place) && document.contains(&format!("\n## {name}\n")), "{name}");
+        let cases: Vec<&str> =
+            tests.split("  - name: ").filter(|case| case.contains(&format!("alertname: {name}\n"))).collect();
+        let silent = cases.iter().filter(|case| case.contains("exp_alerts: []")).count();
+        assert!(silent > 0 && silent < cases.len(), "{name}");
+    }
+    assert_eq!(document.matches("\n## ").count(), names.len(), "an alert is gone");
+}
+
+#[test]
 fn in_production_metrics_need_their_permission_unless_they_are_public() {
     let secret = ("JWT_SECRET", "0f1e2d3c4b5a69788796a5b4c3d2e1f0");
     let production = [("APP_ENV", "production"), secret, ("ENCRYPTION_KEY", "2f1e0d3c4b5a69788796a5b4c3d2e1f9")];
