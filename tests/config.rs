@@ -7,6 +7,7 @@ use std::time::Duration;
 use mainstay::config::{Address, Config, Problems, Security, Source, Variables};
 
 use crate::support::binary::mainstay;
+use crate::support::folder;
 
 fn read(variables: &[(&str, &str)]) -> Result<Config, Problems> {
     let file = |path: &Path| match path.to_str() {
@@ -81,6 +82,20 @@ fn two_names_of_one_setting_must_agree() {
 fn a_name_that_is_no_setting_is_pointed_out_with_the_nearest_that_is() {
     let config = read(&[("DB_HOTS", "h"), ("HOME", "/"), ("DB_PASSWORD_FILE", "/secret")]).unwrap();
     assert_eq!(config.warnings, ["DB_HOTS is not a setting; did you mean DB_HOST?"]);
+}
+
+#[test]
+fn every_name_in_a_file_of_settings_is_looked_at_and_those_of_other_systems_are_listed_and_not_refused() {
+    let folder = folder("settings");
+    let file = folder.join("env");
+    fs::write(&file, "RATE_LIMT=5\nREDIS_URL=redis://cache\nCLOUDFLARE_WAF_ENABLED=true\nPORT=0\n").unwrap();
+    let run = mainstay(&["doctor", "--quick", "--json", "--env-file", file.to_str().unwrap()], &[]);
+    assert!(run.said().contains("RATE_LIMT is not a setting; did you mean RATE_LIMIT?"), "{}", run.said());
+    assert!(!run.said().contains("REDIS_URL"), "{}", run.said());
+    let variables = Variables::read(Some(&file)).unwrap();
+    let config = Config::from(&variables, |path| fs::read_to_string(path)).unwrap();
+    let others = format!("{} has names that are none of mainstay's: CLOUDFLARE_WAF_ENABLED, REDIS_URL", file.display());
+    assert_eq!(config.others, Some(others));
 }
 
 #[test]

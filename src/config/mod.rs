@@ -123,6 +123,8 @@ pub struct Config {
     values: BTreeMap<&'static str, Effective>,
     /// What is no fault, but should be looked at.
     pub warnings: Vec<String>,
+    /// Which names in the file of settings are somebody else's, if there are any.
+    pub others: Option<String>,
 }
 
 impl Config {
@@ -132,7 +134,7 @@ impl Config {
         read_file: impl Fn(&Path) -> std::io::Result<String>,
     ) -> Result<Config, Problems> {
         let mut problems = Vec::new();
-        let mut config = Config { values: BTreeMap::new(), warnings: Vec::new() };
+        let mut config = Config { values: BTreeMap::new(), warnings: Vec::new(), others: None };
         for setting in settings::all() {
             let effective = match find(setting, variables, &read_file) {
                 Ok(None) => Effective { setting, value: default(setting), source: Source::Default },
@@ -154,7 +156,7 @@ impl Config {
         if problems.is_empty() {
             config.check_together(&mut problems);
         }
-        config.warnings = unknown_names(variables);
+        (config.warnings, config.others) = unknown_names(variables);
         if problems.is_empty() { Ok(config) } else { Err(Problems(problems)) }
     }
 
@@ -310,24 +312,46 @@ fn find(
     Ok(found)
 }
 
-/// Names that look like settings and are none, each with the nearest that is.
-fn unknown_names(variables: &Variables) -> Vec<String> {
+/// Names that look like settings and are none, each with the nearest that is. In the environment that is who begins as ours
+/// do; a file of settings is for us, so each name in it should be one. There, what is no slip of the pen is somebody else's.
+fn unknown_names(variables: &Variables) -> (Vec<String>, Option<String>) {
     let known: Vec<&str> =
         settings::all().flat_map(|setting| [setting.name].into_iter().chain(setting.aliases.iter().copied())).collect();
     let is_known =
         |name: &str| known.contains(&name) || name.strip_suffix("_FILE").is_some_and(|name| known.contains(&name));
     let looks_like_ours = |name: &str| ["DB_", "DATABASE_", "MAINSTAY_"].iter().any(|prefix| name.starts_with(prefix));
-    let mut warnings = Vec::new();
-    for name in variables.0.keys().filter(|name| looks_like_ours(name) && !is_known(name)) {
-        let nearest = known.iter().min_by_key(|known| distance(name, known));
-        let hint = nearest.filter(|nearest| distance(name, nearest) <= name.len() / 2);
-        warnings.push(match hint {
-            Some(hint) => format!("{name} is not a setting; did you mean {hint}?"),
-            None => format!("{name} is not a setting"),
-        });
+    let (mut warnings, mut others, mut place) = (Vec::new(), Vec::new(), None);
+    for (name, (_, source)) in variables.0.iter().filter(|(name, _)| !is_known(name)) {
+        let nearest = known.iter().map(|known| (distance(name, known), known)).min();
+        let hint = |letters: usize| nearest.filter(|(distance, _)| *distance <= letters).map(|(_, name)| name);
+        match source {
+            _ if looks_like_ours(name) => warnings.push(match hint(name.len() / 2) {
+                Some(hint) => format!("{name} is not a setting; did you mean {hint}?"),
+                None => format!("{name} is not a setting"),
+            }),
+            Source::File(path) => match hint(SLIP_LETTERS_MAX.min(name.len() / 4)) {
+                Some(hint) => warnings.push(format!("{name} is not a setting; did you mean {hint}?")),
+                None => {
+                    others.push(name.as_str());
+                    place = Some(path);
+                }
+            },
+            _ => {}
+        }
     }
-    warnings
+    let told = place.map(|place| {
+        let count = others.len().saturating_sub(OTHERS_SHOWN);
+        others.truncate(OTHERS_SHOWN);
+        let more = if count > 0 { format!(" and {count} more") } else { String::new() };
+        format!("{} has names that are none of mainstay's: {}{more}", place.display(), others.join(", "))
+    });
+    (warnings, told)
 }
+
+/// Letters that a slip of the pen changes.
+const SLIP_LETTERS_MAX: usize = 2;
+/// Names of others that are listed.
+const OTHERS_SHOWN: usize = 20;
 
 /// How many letters one has to add, drop or change to get from one name to the other.
 fn distance(a: &str, b: &str) -> usize {

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 
+use flate2::read::GzDecoder;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use tiny_http::Request;
@@ -21,6 +22,7 @@ impl Call<'_, '_> {
             Source::Request(request) => {
                 check_type(request.header("Content-Type"))?;
                 let bytes = read(request, self.endpoint.body_bytes_max)?;
+                let bytes = decode(request.header("Content-Encoding"), bytes, self.endpoint.body_bytes_max)?;
                 let (value, weight) = json::parse_weighed(&bytes)?;
                 self.weight = Some(weight);
                 value
@@ -57,31 +59,61 @@ impl Call<'_, '_> {
     }
 }
 
+fn too_large(bytes_max: usize) -> Error {
+    Error::new(Code::PayloadTooLarge, format!("the body must have at most {bytes_max} bytes"))
+}
+
 /// The body, if it is not too long. What was announced as too long is not even begun.
 fn read(request: &mut Request, bytes_max: usize) -> Result<Vec<u8>> {
-    let too_large = || Error::new(Code::PayloadTooLarge, format!("the body must have at most {bytes_max} bytes"));
     let length = request.body_length().unwrap_or(0);
     if length > bytes_max {
-        return Err(too_large());
+        return Err(too_large(bytes_max));
     }
+    let bytes = read_up_to(request.as_reader(), length, bytes_max)?;
+    bytes.ok_or_else(|| Error::new(Code::MalformedRequest, "the body did not come to its end"))
+}
+
+/// All bytes, if they are not too many; `None` if they cannot be read.
+fn read_up_to(reader: impl Read, length: usize, bytes_max: usize) -> Result<Option<Vec<u8>>> {
     let mut bytes = Vec::with_capacity(length);
-    let mut reader = request.as_reader().take(bytes_max as u64 + 1);
-    reader
-        .read_to_end(&mut bytes)
-        .map_err(|error| Error::new(Code::MalformedRequest, "the body did not come to its end").because(error))?;
-    if bytes.len() > bytes_max { Err(too_large()) } else { Ok(bytes) }
+    match reader.take(bytes_max as u64 + 1).read_to_end(&mut bytes) {
+        Err(_) => Ok(None),
+        Ok(_) if bytes.len() > bytes_max => Err(too_large(bytes_max)),
+        Ok(_) => Ok(Some(bytes)),
+    }
+}
+
+/// The body as it was before it was compressed. It may become as long as one that comes as it is.
+fn decode(encoding: Option<&str>, bytes: Vec<u8>, bytes_max: usize) -> Result<Vec<u8>> {
+    match encoding.map(str::trim) {
+        None | Some("") => Ok(bytes),
+        Some(name) if name.eq_ignore_ascii_case("identity") => Ok(bytes),
+        Some(name) if ["gzip", "x-gzip"].iter().any(|known| name.eq_ignore_ascii_case(known)) => {
+            let decoded = read_up_to(GzDecoder::new(&*bytes), 0, bytes_max)?;
+            decoded.ok_or_else(|| Error::new(Code::MalformedRequest, "the body is not gzip, or not all of it"))
+        }
+        Some(name) => {
+            let message = format!("Content-Encoding: {name} is not known here; there is gzip");
+            Err(Error::new(Code::UnsupportedMediaType, message).header("Accept-Encoding", "gzip".to_owned()))
+        }
+    }
 }
 
 /// A body must say that it is JSON, so that no form of another site can be one.
 fn check_type(kind: Option<&str>) -> Result<()> {
+    let refused = |message| Err(Error::new(Code::UnsupportedMediaType, message));
     let kind = kind.unwrap_or_default();
-    let name = kind.split(';').next().unwrap_or_default().trim();
-    let is_json =
-        ["application/json", "application/merge-patch+json"].iter().any(|known| name.eq_ignore_ascii_case(known));
-    match is_json {
-        true => Ok(()),
-        false => {
-            Err(Error::new(Code::UnsupportedMediaType, "the body must be JSON, with Content-Type: application/json"))
-        }
+    let (name, parameters) = kind.split_once(';').unwrap_or((kind, ""));
+    let is = |text: &str, known: &[&str]| known.iter().any(|known| text.trim().eq_ignore_ascii_case(known));
+    if !is(name, &["application/json", "application/merge-patch+json"]) {
+        return refused("the body must be JSON, with Content-Type: application/json");
+    }
+    let charset = parameters.split(';').find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        is(name, &["charset"]).then(|| value.trim().trim_matches('"'))
+    });
+    match charset {
+        Some(charset) if !is(charset, &["utf-8", "utf8", "us-ascii"]) => refused("the body must be in UTF-8"),
+        _ => Ok(()),
     }
 }

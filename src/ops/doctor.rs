@@ -42,7 +42,8 @@ pub type Connect<'a> = dyn FnMut(&str) -> Result<Client> + 'a;
 /// Looks at what can be seen without the database.
 pub fn examine_machine(config: &Config, address: &Address) -> Vec<Finding> {
     let warnings = config.warnings.join("; ");
-    let found = if warnings.is_empty() { "all settings are known" } else { &warnings };
+    let others = config.others.as_deref().unwrap_or("all settings are known");
+    let found = if warnings.is_empty() { others } else { &warnings };
     let mut findings =
         vec![finding("configuration", warnings.is_empty(), Warning, found, "correct the names, or remove them")];
     if config.is_production() {

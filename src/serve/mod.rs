@@ -24,6 +24,9 @@ pub fn serve(config: &Config) -> Result<()> {
     log_lines::start(config);
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2])
         .map_err(|error| Error::internal("signals cannot be handled").because(error))?;
+    if let Some(others) = &config.others {
+        log::info!("{others}");
+    }
     // Before anything is started for it.
     if let Some(missing) = config.what_is_missing() {
         return Err(Error::internal(missing));

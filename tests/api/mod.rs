@@ -7,6 +7,7 @@ mod limits;
 mod settings;
 mod lists;
 mod bodies;
+mod encodings;
 mod writes;
 mod idempotency;
 mod trials;
