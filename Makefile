@@ -2,7 +2,10 @@
 
 .DEFAULT_GOAL := help
 HTTP := src/tiny_http
-MAINSTAY = target/debug/mainstay
+# Where cargo builds, if somebody has told it.
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+BENCH := $(or $(CARGO_TARGET_DIR),tests/bench/target)
+MAINSTAY = $(TARGET)/debug/mainstay
 API_TOOLS := target/api
 PROMTOOL := $(API_TOOLS)/usr/bin/promtool
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -76,8 +79,8 @@ db-psql: $(MAINSTAY) ## Open psql on the configured database
 	@$(MAINSTAY) db psql
 
 # What is installed; packagers who have built it already may name another.
-RELEASE = target/release/mainstay
-target/release/mainstay: FORCE
+RELEASE = $(TARGET)/release/mainstay
+$(RELEASE): FORCE
 	@cargo build --release --quiet --locked --bin mainstay
 
 DESTDIR ?=
@@ -93,7 +96,7 @@ uninstall: ## Remove what install put there; settings and data stay
 	rm -rf $(DESTDIR)/usr/share/doc/mainstay
 
 bench-http: ## Measure the HTTP server against tiny_http 0.12.0 and axum (needs wrk and strace: make setup)
-	cd $(HTTP)/bench && cargo build --release --quiet --locked --bins && target/release/bench-http $(ARGS)
+	cd $(HTTP)/bench && cargo build --release --quiet --locked --bins && $(or $(CARGO_TARGET_DIR),target)/release/bench-http $(ARGS)
 
 # What mainstay's migrations are compared with. Nothing is installed outside of target/.
 TOOLS := target/bench
@@ -105,31 +108,31 @@ $(TOOLS)/node_modules/dbmate:
 
 bench-migrate: postgresql $(RELEASE) $(TOOLS)/bin/sqlx $(TOOLS)/node_modules/dbmate ## Measure 1,000 migrations against sqlx-cli, dbmate (needs npm) and psql
 	@cd tests/bench && cargo build --release --quiet --locked --bins
-	@tests/bench/target/release/bench-migrate --mainstay $(RELEASE) --tools $(TOOLS) $(ARGS)
+	@$(BENCH)/release/bench-migrate --mainstay $(RELEASE) --tools $(TOOLS) $(ARGS)
 
 bench-db: postgresql ## Measure one row by key through pool and session against the bare driver and pgbench
 	@cd tests/bench && cargo build --release --quiet --locked --bins
-	@tests/bench/target/release/bench-db $(ARGS)
+	@$(BENCH)/release/bench-db $(ARGS)
 
 bench-entities: postgresql $(RELEASE) ## Measure a declared entity against a table of our own (needs wrk: make setup)
 	@cd tests/bench && cargo build --release --quiet --locked --bins
-	@tests/bench/target/release/bench-entities --mainstay $(RELEASE) $(ARGS)
+	@$(BENCH)/release/bench-entities --mainstay $(RELEASE) $(ARGS)
 
 bench-api: postgresql $(RELEASE) ## Measure requests through the whole API against axum, pgbench and the floor (needs wrk: make setup)
 	@cd tests/bench && cargo build --release --quiet --locked --bins
-	@tests/bench/target/release/bench-api --mainstay $(RELEASE) $(ARGS)
+	@$(BENCH)/release/bench-api --mainstay $(RELEASE) $(ARGS)
 
 soak: postgresql $(RELEASE) ## Ten minutes at full load: memory, descriptors, threads (ARGS="--fault-every 60" with faults)
 	@cd tests/bench && cargo build --release --quiet --locked --bins
-	@tests/bench/target/release/soak --mainstay $(RELEASE) $(ARGS)
+	@$(BENCH)/release/soak --mainstay $(RELEASE) $(ARGS)
 
 bench-webhooks: postgresql $(RELEASE) ## Measure what an event costs a write, and deliveries a second
 	@cd tests/bench && cargo build --release --quiet --locked --bins
-	@tests/bench/target/release/bench-webhooks --mainstay $(RELEASE) $(ARGS)
+	@$(BENCH)/release/bench-webhooks --mainstay $(RELEASE) $(ARGS)
 
 bench-catalogue: postgresql $(RELEASE) ## Measure searches, lists and claims on 1 thousand, 100 thousand and 1 million rows
 	@cd tests/bench && cargo build --release --quiet --locked --bins
-	@tests/bench/target/release/bench-catalogue --mainstay $(RELEASE) $(ARGS)
+	@$(BENCH)/release/bench-catalogue --mainstay $(RELEASE) $(ARGS)
 
 # What holds the API against its document. Nothing is installed outside of target/.
 $(API_TOOLS)/venv/installed: tests/api_document/requirements.txt

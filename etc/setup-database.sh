@@ -7,12 +7,13 @@
 #   .env is made                  from etc/mainstay.env.example, unless there is one
 #   PostgreSQL is started         embedded, or in a container; on a configured server the database is made
 #   it is waited for              embedded or in a container, with a limit
+#   random secrets are made       JWT_SECRET and ENCRYPTION_KEY, in .env, unless they are set there
 #   migrations are run
-#   the connection is shown
-# Not needed yet: a random JWT secret and sample data, which come with the users they are for.
+#   sample data are planted       in development only: an administrator, two routes, a webhook, the catalogue
+#   connection and logins are shown
 set -eu
 cd "$(dirname "$0")/.."
-mainstay=target/debug/mainstay
+mainstay=${CARGO_TARGET_DIR:-target}/debug/mainstay
 
 case "${1:-}" in
     '') ;;
@@ -31,6 +32,14 @@ if [ ! -e .env ]; then
     echo "made .env with every setting and its default"
 fi
 
+for name in JWT_SECRET ENCRYPTION_KEY; do
+    if ! grep -q "^$name=." .env; then
+        secret=$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')
+        printf '%s=%s\n' "$name" "$secret" >>.env
+        echo "made $name, in .env"
+    fi
+done
+
 if [ "${1:-}" = --docker ]; then
     docker compose -f etc/docker-compose.dev.yml up --detach --wait --wait-timeout 120 postgres
     if ! grep -q '^DATABASE_URL=' .env; then
@@ -48,4 +57,11 @@ else
 fi
 $mainstay migrate
 $mainstay migrate status
+case "$($mainstay config --json | tr -d ' \n')" in
+    *'"name":"APP_ENV","value":"production"'*) ;;
+    *)
+        $mainstay seed
+        echo "log in as admin@flexgate.dev with the password admin123, which everybody knows: never in production" ;;
+esac
+$mainstay config | grep -E '^ *(DATABASE_URL|DB_HOST|DB_PORT|DB_NAME|DB_USER|MAINSTAY_DATA|HOST|PORT) ' || true
 echo "start mainstay with: make run    a prompt on the database: make db-psql"

@@ -87,7 +87,7 @@ fn nothing_is_changed_nobody_else_becomes_anybody_and_no_secret_is_read() {
         "SELECT table_to_xml('identity.users', true, true, '')",
         "SELECT ops.answer('SELECT password_hash FROM identity.users')",
         "SELECT pg_terminate_backend(pg_backend_pid())",
-        "SELECT identity.generate_api_key('x', (SELECT id FROM identity.users LIMIT 1), '{admin}')",
+        "SELECT identity.generate_api_key('x', (SELECT email FROM identity.users LIMIT 1), '[\"admin\"]')",
         "SELECT password_hash FROM identity.users",
         "SELECT * FROM identity.users",
         "SELECT u FROM identity.users AS u",

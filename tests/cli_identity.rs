@@ -110,6 +110,16 @@ fn a_database_without_the_tables_says_what_to_run() {
 }
 
 #[test]
+fn an_administrator_who_is_named_by_address_alone_has_a_key_and_no_password() {
+    let app = App::start_with(&[("CREATE_ADMIN_API_KEY", "true"), ("ADMIN_USER_ID", "admin@company.com")]);
+    let key = std::fs::read_to_string(app.data().join("admin_api_key")).unwrap();
+    let me = app.nobody().with("X-API-Key", key.trim()).get("/api/auth/me").expect(200).json();
+    assert_eq!((text(&me["email"]), text(&me["role"])), ("admin@company.com".to_owned(), "ADMIN".to_owned()));
+    let login = serde_json::json!({ "email": "admin@company.com", "password": "" });
+    assert!(app.nobody().post("/api/auth/login", &login).status >= 400);
+}
+
+#[test]
 fn the_first_start_makes_the_administrator_and_the_key_that_it_is_told_to() {
     let variables =
         [("ADMIN_EMAIL", "root@example.org"), ("ADMIN_PASSWORD", "first secret"), ("CREATE_ADMIN_API_KEY", "true")];

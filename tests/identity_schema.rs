@@ -13,6 +13,7 @@ use mainstay::migrate::{self, Options, Source, Target};
 use postgres::error::SqlState;
 use postgres::fallible_iterator::FallibleIterator;
 use postgres::{Client, NoTls};
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::support::database::Database;
@@ -104,10 +105,25 @@ fn permissions_have_one_form() {
 }
 
 #[test]
+fn keys_are_made_in_sql_as_the_document_of_the_ci_cd_system_makes_them() {
+    let (database, mut client) = migrated();
+    let id = user(&mut client, "user@company.com", "USER");
+    // A new connection has the search path that the migrations have set.
+    let mut later = database.client();
+    let statement = "SELECT generate_api_key('My API Key', 'User@company.com', '[\"read:tasks\"]')::text";
+    let made: String = later.query_one(statement, &[]).unwrap().get(0);
+    let made: serde_json::Value = serde_json::from_str(&made).unwrap();
+    assert!(key::is_well_formed(made["api_key"].as_str().unwrap()), "{made}");
+    assert_eq!((&made["permissions"], &made["user_id"]), (&json!(["read:tasks"]), &json!(id)));
+    let (state, _) = refusal(&mut later, "SELECT generate_api_key('k', 'nobody@company.com')");
+    assert_eq!(state, SqlState::NO_DATA_FOUND);
+}
+
+#[test]
 fn keys_made_in_sql_are_like_those_made_by_the_server_and_only_their_hash_is_kept() {
     let (_database, mut client) = migrated();
     let id = user(&mut client, "one@example.org", "USER");
-    let statement = "SELECT identity.generate_api_key('k' || n, $1, '{read:*}', now() + interval '1 day')
+    let statement = "SELECT identity.generate_api_key('k' || n, $1::uuid::text, '[\"read:*\"]', now() + interval '1 day') ->> 'api_key'
         FROM generate_series(1, 300) AS n";
     let keys: Vec<String> = client.query(statement, &[&id]).unwrap().iter().map(|row| row.get(0)).collect();
     for made in &keys {
@@ -155,7 +171,7 @@ fn servers_hear_of_what_matters_for_callers_and_of_nothing_else() {
         VALUES ($1, sha256('a'), sha256('a'), now())
         RETURNING id";
     let session: Uuid = client.query_one(session, &[&id]).unwrap().get(0);
-    client.query_one("SELECT identity.generate_api_key('k', $1)", &[&id]).unwrap();
+    client.query_one("SELECT identity.generate_api_key('k', $1::uuid::text)", &[&id]).unwrap();
     let key: Uuid = client.query_one("SELECT id FROM identity.api_keys", &[]).unwrap().get(0);
     let mut listener = database.client();
     listener.batch_execute("LISTEN mainstay_callers").unwrap();
@@ -193,7 +209,7 @@ fn servers_hear_of_what_matters_for_callers_and_of_nothing_else() {
 fn coming_and_going_is_no_new_version_of_a_user_and_use_none_of_a_key() {
     let (_database, mut client) = migrated();
     let id = user(&mut client, "one@example.org", "USER");
-    client.query_one("SELECT identity.generate_api_key('k', $1)", &[&id]).unwrap();
+    client.query_one("SELECT identity.generate_api_key('k', $1::uuid::text)", &[&id]).unwrap();
     let mut version = |statement: &str, table: &str| -> i32 {
         client.batch_execute(statement).unwrap();
         client.query_one(&format!("SELECT version FROM identity.{table}"), &[]).unwrap().get(0)
@@ -236,7 +252,7 @@ fn an_owner_who_is_no_superuser_migrates_verifies_works_and_goes_back() {
 
     // Forced row-level security holds for owners, too, and lets this one do its work.
     let id = user(&mut client, "one@example.org", "ADMIN");
-    client.query_one("SELECT identity.generate_api_key('k', $1)", &[&id]).unwrap();
+    client.query_one("SELECT identity.generate_api_key('k', $1::uuid::text)", &[&id]).unwrap();
     client.execute("INSERT INTO identity.teams (name, slug, created_by) VALUES ('A', 'a', $1)", &[&id]).unwrap();
     client.batch_execute("SET ROLE authenticated_users").unwrap();
     assert_eq!(client.query("SELECT id FROM identity.users", &[]).unwrap().len(), 0);

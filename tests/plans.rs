@@ -47,7 +47,7 @@ impl Full {
         client.batch_execute(include_str!("plans/fill.sql")).unwrap();
         let make = "INSERT INTO identity.users (email, status) VALUES ('nobody@example.org', 'ACTIVE') RETURNING id";
         let id: uuid::Uuid = client.query_one(make, &[]).unwrap().get(0);
-        let make = "SELECT identity.generate_api_key('test', $1, '{read:*}')";
+        let make = "SELECT identity.generate_api_key('test', $1::uuid::text, '[\"read:*\"]') ->> 'api_key'";
         let key: String = client.query_one(make, &[&id]).unwrap().get(0);
         let user = Client::new(serving.address()).with("X-API-Key", &key);
         Full { server, _serving: serving, admin, user }

@@ -298,13 +298,14 @@ END
 $$;
 COMMENT ON FUNCTION identity.base62(bytea, integer) IS 'The bytes as one number, highest first, in so many digits';
 
+-- As the CI/CD system's own: generate_api_key('My API Key', 'user@company.com', '["read:tasks"]') answers an object.
 CREATE FUNCTION identity.generate_api_key(
     name text,
-    user_id uuid,
-    permissions text[] DEFAULT '{}',
+    for_user text,
+    permissions jsonb DEFAULT '[]',
     expires_at timestamptz DEFAULT NULL
 )
-RETURNS text
+RETURNS jsonb
 LANGUAGE plpgsql
 VOLATILE
 AS $$
@@ -316,7 +317,18 @@ DECLARE
     body constant text := 'ctm_' || identity.base62(random, 43);
     checksum constant bytea := substring(sha256(convert_to(body, 'UTF8')) FROM 1 FOR 4);
     key constant text := body || identity.base62(checksum, 6);
+    owner uuid;
+    made identity.api_keys;
 BEGIN
+    SELECT u.id
+    INTO owner
+    FROM identity.users AS u
+    WHERE u.id::text = lower(for_user)
+        OR lower(u.email) = lower(for_user);
+    IF owner IS NULL THEN
+        RAISE 'there is no user %', for_user
+            USING ERRCODE = 'no_data_found', HINT = 'Give the id or the e-mail address of a user.';
+    END IF;
     INSERT INTO identity.api_keys (
         user_id,
         name,
@@ -326,18 +338,28 @@ BEGIN
         expires_at
     )
     VALUES (
-        generate_api_key.user_id,
+        owner,
         generate_api_key.name,
         left(key, 12),
         sha256(convert_to(key, 'UTF8')),
-        generate_api_key.permissions,
+        ARRAY(SELECT jsonb_array_elements_text(generate_api_key.permissions)),
         generate_api_key.expires_at
+    )
+    RETURNING *
+    INTO made;
+    RETURN jsonb_build_object(
+        'id', made.id,
+        'api_key', key,
+        'prefix', made.prefix,
+        'name', made.name,
+        'user_id', made.user_id,
+        'permissions', to_jsonb(made.permissions),
+        'expires_at', made.expires_at
     );
-    RETURN key;
 END
 $$;
-COMMENT ON FUNCTION identity.generate_api_key(text, uuid, text[], timestamptz) IS
-'Makes an API key and answers it, this once: only its hash is kept';
+COMMENT ON FUNCTION identity.generate_api_key(text, text, jsonb, timestamptz) IS
+'Makes an API key for a user, by id or e-mail address, and answers it, this once: only its hash is kept';
 
 -- Who is calling, for the policies. These run with the rights of the tables' owner, so that a policy which asks about a
 -- table does not ask the policies of that table in turn.

@@ -22,7 +22,7 @@ DROP FUNCTION identity.current_owned_team_ids();
 DROP FUNCTION identity.current_team_ids();
 DROP FUNCTION identity.current_user_is_admin();
 DROP FUNCTION identity.current_user_id();
-DROP FUNCTION identity.generate_api_key(text, uuid, text[], timestamptz);
+DROP FUNCTION identity.generate_api_key(text, text, jsonb, timestamptz);
 DROP FUNCTION identity.base62(bytea, integer);
 DROP FUNCTION identity.are_permissions(text[]);
 

@@ -80,11 +80,11 @@ pub(super) fn create_user(arguments: &Arguments) -> Result<ExitCode> {
         false => (crate::identity::random_password()?, true),
     };
     let name = arguments.value("name").unwrap_or_default().to_owned();
-    let user = NewUser { email: email.to_owned(), name, role, password };
+    let user = NewUser { email: email.to_owned(), name, role, password: Some(password) };
     with_session(arguments, |config, session, actor| {
         let row = admin::create_user(session, actor, &user, config.integer("BCRYPT_ROUNDS"))?;
-        if is_made_up {
-            say(&format!("the password is {}; it is shown this once", user.password));
+        if let Some(password) = user.password.as_ref().filter(|_| is_made_up) {
+            say(&format!("the password is {password}; it is shown this once"));
         }
         show(arguments, &[row], USERS)
     })

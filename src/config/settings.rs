@@ -247,7 +247,8 @@ pub const SETTINGS: &[Group] = &[
                 "ADMIN_USER_ID",
                 Kind::Text,
                 Words("the first administrator"),
-                "The id or e-mail address of the user that CREATE_ADMIN_API_KEY makes a key for.",
+                "The id or e-mail address of the user that CREATE_ADMIN_API_KEY makes a key for; of an address that nobody has, \
+                 the first administrator is made.",
             ),
             setting(
                 "CREATE_ADMIN_API_KEY",

@@ -26,6 +26,8 @@ pub struct Exchange {
     pub method: String,
     /// The endpoint's method and path; empty when there is none.
     pub endpoint: &'static str,
+    /// The path as it was asked for, if there is no endpoint. It is cut, and has no query string.
+    pub(super) nowhere: String,
     /// Its place in the table of endpoints.
     pub(super) place: Option<usize>,
     pub caller: Option<Arc<Caller>>,
@@ -45,6 +47,7 @@ impl Exchange {
             user_agent: String::new(),
             method: method.as_str().to_owned(),
             endpoint: "",
+            nowhere: String::new(),
             place: None,
             caller: None,
             status: 0,
@@ -67,7 +70,8 @@ impl Exchange {
             return;
         }
         let ms = self.duration.as_secs_f64() * 1000.0;
-        let path = self.endpoint.split_once(' ').map_or("-", |(_, path)| path);
+        let nowhere = if self.nowhere.is_empty() { "-" } else { &self.nowhere };
+        let path = self.endpoint.split_once(' ').map_or(nowhere, |(_, path)| path);
         let caller = self.caller.as_deref();
         if as_json {
             let line = json!({

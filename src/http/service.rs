@@ -67,6 +67,8 @@ pub struct Service {
     memory: Arc<Memory>,
 }
 
+/// Paths that lead nowhere are cut in the log.
+const LOGGED_PATH_MAX: usize = 200;
 /// Longer user agents are cut.
 const USER_AGENT_MAX: usize = 512;
 /// What the log and the figures say of a request that waited until its client went away, as nginx does. Nobody is sent it.
@@ -238,6 +240,7 @@ impl Service {
                 return Ok((Reply::empty(204).header("Allow", allow), None));
             }
             Err(error) => {
+                exchange.nowhere = path.chars().take(LOGGED_PATH_MAX).collect();
                 // Those who look for what is not there pay for it as for anything else.
                 self.limits.charge(Limit::General, Who::address(address))?;
                 return Err(error);

@@ -19,15 +19,17 @@ pub struct NewUser {
     pub email: String,
     pub name: String,
     pub role: String,
-    pub password: String,
+    /// None for who uses API keys only, until they have been sent a link to set one.
+    pub password: Option<String>,
 }
 
 /// Makes an active user.
 pub fn create_user(statements: &mut dyn Statements, actor: &str, user: &NewUser, rounds: u32) -> Result<Value> {
-    if let Some(fault) = password::fault(&user.password) {
+    if let Some(fault) = user.password.as_deref().and_then(password::fault) {
         return Err(Error::new(Code::ValidationError, format!("the password {fault}")));
     }
-    let hash = password::Passwords::new(rounds, 1).hash(&user.password)?;
+    let hash = |password| password::Passwords::new(rounds, 1).hash(password);
+    let hash = user.password.as_deref().map(hash).transpose()?;
     let body = json!({
         "email": user.email, "password_hash": hash, "name": user.name, "role": user.role,
         "status": "ACTIVE", "metadata": {},

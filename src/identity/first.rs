@@ -19,17 +19,19 @@ pub const SEED_PASSWORD: &str = "admin123";
 /// Makes the administrator and the key that the settings name, if there are none yet.
 pub fn ensure(config: &Config, statements: &mut dyn Statements) -> Result<()> {
     let wants_key = config.boolean("CREATE_ADMIN_API_KEY") == Some(true);
-    let account = config.text("ADMIN_EMAIL").zip(config.text("ADMIN_PASSWORD"));
-    if account.is_none() && !wants_key {
+    let email = config.text("ADMIN_EMAIL").filter(|_| config.text("ADMIN_PASSWORD").is_some());
+    // Where a key is made for somebody by their address, they need not have been told apart from it.
+    let email = email.or(config.text("ADMIN_USER_ID").filter(|user| wants_key && user.contains('@')));
+    if email.is_none() && !wants_key {
         return Ok(());
     }
     let known = statements.one(&sql!("identity/users/has_admin"), &[])?;
-    if let Some((email, password)) = account.filter(|_| !known.get::<_, bool>("has_admin")) {
+    if let Some(email) = email.filter(|_| !known.get::<_, bool>("has_admin")) {
         let user = NewUser {
             email: email.to_owned(),
             name: "Administrator".to_owned(),
             role: "ADMIN".to_owned(),
-            password: password.to_owned(),
+            password: config.text("ADMIN_PASSWORD").map(str::to_owned),
         };
         match admin::create_user(statements, ACTOR, &user, config.integer("BCRYPT_ROUNDS")) {
             Ok(_) => log::info!("made the administrator {email}"),
@@ -53,7 +55,7 @@ fn make_key(config: &Config, statements: &mut dyn Statements) -> Result<()> {
         None => match statements.maybe(&sql!("identity/users/first_admin"), &[])? {
             Some(row) => row.get::<_, uuid::Uuid>("id").to_string(),
             None => {
-                let message = "CREATE_ADMIN_API_KEY needs an administrator: set ADMIN_EMAIL and ADMIN_PASSWORD too";
+                let message = "CREATE_ADMIN_API_KEY needs an administrator: set ADMIN_EMAIL and ADMIN_PASSWORD, or ADMIN_USER_ID to an e-mail address";
                 return Err(Error::internal(message));
             }
         },
@@ -78,7 +80,7 @@ pub fn seed(config: &Config, statements: &mut dyn Statements) -> Result<bool> {
         email: SEED_EMAIL.to_owned(),
         name: "Administrator".to_owned(),
         role: "ADMIN".to_owned(),
-        password: SEED_PASSWORD.to_owned(),
+        password: Some(SEED_PASSWORD.to_owned()),
     };
     match admin::create_user(statements, ACTOR, &user, config.integer("BCRYPT_ROUNDS")) {
         Ok(_) => Ok(true),

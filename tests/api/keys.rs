@@ -68,8 +68,9 @@ fn a_key_that_is_cut_changed_or_made_up_is_refused() {
     let changed: String = key.chars().rev().collect();
     let unknown = {
         let mut client = app.database.client();
-        let row =
-            client.query_one("SELECT identity.generate_api_key('x', id) FROM identity.users LIMIT 1", &[]).unwrap();
+        let row = client
+            .query_one("SELECT identity.generate_api_key('x', email) ->> 'api_key' FROM identity.users LIMIT 1", &[])
+            .unwrap();
         client.execute("DELETE FROM identity.api_keys WHERE name = 'x'", &[]).unwrap();
         row.get::<_, String>(0)
     };
@@ -237,7 +238,7 @@ fn a_key_never_gives_a_key_more_than_it_has() {
         make(&weak.client, &[]).expect(201);
 
         // A stronger key of the same user cannot be had by rotating it.
-        let strong = "SELECT identity.generate_api_key('strong', $1, '{admin}')";
+        let strong = "SELECT identity.generate_api_key('strong', $1::uuid::text, '[\"admin\"]')";
         let user: uuid::Uuid = weak.id.parse().unwrap();
         app.database.client().execute(strong, &[&user]).unwrap();
         let strong =

@@ -32,7 +32,7 @@ fn made_up_keys_cost_the_database_no_more_than_their_address_may_ask() {
     let app = App::start_with(&[("RATE_LIMIT", "10")]);
     let known = app.user();
     known.client.get("/api/teams").expect(200);
-    let make = "SELECT identity.generate_api_key('made up ' || n, (SELECT min(id::text)::uuid FROM identity.users)) \
+    let make = "SELECT identity.generate_api_key('made up ' || n, (SELECT min(email) FROM identity.users)) ->> 'api_key' \
                 FROM generate_series(1, 31) AS n";
     let mut client = app.database.client();
     let made_up: Vec<String> = client.query(make, &[]).unwrap().iter().map(|row| row.get(0)).collect();

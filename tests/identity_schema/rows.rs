@@ -31,7 +31,7 @@ impl World {
         client.execute(statement, &[&team, &member]).unwrap();
         client
             .batch_execute(
-                "SELECT identity.generate_api_key('k', id) FROM identity.users;
+                "SELECT identity.generate_api_key('k', email) FROM identity.users;
                  INSERT INTO identity.sessions (user_id, token, family, expires_at)
                  SELECT id, sha256(uuid_send(id)), sha256(uuid_send(id)), now() + interval '1 day' FROM identity.users;
                  INSERT INTO identity.user_tokens (user_id, kind, token_hash, expires_at)

@@ -247,7 +247,7 @@ fn a_new_address_has_to_be_verified_again() {
 fn users_and_keys_are_changed_by_their_users_too_although_these_may_not_read_all_of_the_row() {
     let (_database, mut client) = migrated();
     let id = user(&mut client, "one@example.org", "USER");
-    client.query_one("SELECT identity.generate_api_key('k', $1)", &[&id]).unwrap();
+    client.query_one("SELECT identity.generate_api_key('k', $1::uuid::text)", &[&id]).unwrap();
     let key: Uuid = client.query_one("SELECT id FROM identity.api_keys", &[]).unwrap().get(0);
     client.batch_execute(&format!("SET app.current_user_id = '{id}'; SET ROLE authenticated_users")).unwrap();
     let name = json!({"name": "mine"});

@@ -164,7 +164,7 @@ impl App {
         let mut client = self.database.client();
         let row = client.query_one(USER, &[&role]).unwrap();
         let (id, email): (uuid::Uuid, String) = (row.get(0), row.get(1));
-        let key = "SELECT identity.generate_api_key('test', $1, $2)";
+        let key = "SELECT identity.generate_api_key('test', $1::uuid::text, to_jsonb($2::text[])) ->> 'api_key'";
         let key: String = client.query_one(key, &[&id, &permissions]).unwrap().get(0);
         let client = self.nobody().with("X-API-Key", &key);
         Somebody { id: id.to_string(), email, key, client }

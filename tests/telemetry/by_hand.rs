@@ -77,7 +77,7 @@ fn what_goes_with_something_else_is_recorded_once_too() {
         )
         .unwrap();
     for name in ["one", "two"] {
-        client.execute("SELECT identity.generate_api_key($1, id) FROM identity.users", &[&name]).unwrap();
+        client.execute("SELECT identity.generate_api_key($1, email) FROM identity.users", &[&name]).unwrap();
     }
     let made =
         expected(&[("users.create", 3), ("teams.create", 3), ("team_members.create", 9), ("api_keys.create", 6)]);
@@ -140,7 +140,7 @@ fn what_is_only_noise_is_no_change_and_what_is_undone_never_was_one() {
     let database = migrated();
     let mut client = database.client();
     client.batch_execute("INSERT INTO identity.users (email) VALUES ('one@example.org')").unwrap();
-    client.batch_execute("SELECT identity.generate_api_key('k', id) FROM identity.users").unwrap();
+    client.batch_execute("SELECT identity.generate_api_key('k', email) FROM identity.users").unwrap();
     for (statement, expected) in [
         ("UPDATE identity.users SET last_login = now(), failed_logins = 3", None),
         ("UPDATE identity.users SET name = name, version = 9, updated_at = '1999-01-01'", None),

@@ -101,7 +101,7 @@ fn prepare(cluster: &Cluster) -> Result<(String, String)> {
          FROM generate_series(1, {ROWS}) AS n;"
     ))?;
     client.batch_execute("VACUUM ANALYZE identity.teams")?;
-    let key = "SELECT identity.generate_api_key('bench', id, '{admin}') FROM identity.users";
+    let key = "SELECT identity.generate_api_key('bench', email, '[\"admin\"]') ->> 'api_key' FROM identity.users";
     let key: String = client.query_one(key, &[])?.get(0);
     let ids = client.query("SELECT id::text FROM identity.teams ORDER BY random() LIMIT 2000", &[])?;
     let ids: Vec<String> = ids.iter().map(|row| row.get(0)).collect();

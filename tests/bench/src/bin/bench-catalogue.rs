@@ -160,7 +160,7 @@ fn main() -> Result<()> {
         let mut client = cluster.client(DATABASE)?;
         let user = "INSERT INTO identity.users (email, role, status) VALUES ('bench@example.org', 'ADMIN', 'ACTIVE') RETURNING id";
         let user: uuid::Uuid = client.query_one(user, &[])?.get(0);
-        let key = "SELECT identity.generate_api_key('bench', $1, '{admin}')";
+        let key = "SELECT identity.generate_api_key('bench', $1::uuid::text, '[\"admin\"]') ->> 'api_key'";
         let key: String = client.query_one(key, &[&user])?.get(0);
         progress(&format!("making {rows} rows"));
         for statement in FILL.replace("{rows}", &rows.to_string()).split(';') {

@@ -61,7 +61,7 @@ fn prepare(cluster: &Cluster) -> Result<String> {
     let ids = client.query("SELECT id::text FROM app.knobs ORDER BY random() LIMIT 2000", &[])?;
     let ids: Vec<String> = ids.iter().map(|row| row.get(0)).collect();
     fs::write(cluster.folder().join("ids"), ids.join("\n"))?;
-    let key = "SELECT identity.generate_api_key('bench', id, '{admin}') FROM identity.users";
+    let key = "SELECT identity.generate_api_key('bench', email, '[\"admin\"]') ->> 'api_key' FROM identity.users";
     Ok(client.query_one(key, &[])?.get(0))
 }
 

@@ -212,7 +212,7 @@ fn main() -> Result<()> {
     client.batch_execute(
         "INSERT INTO identity.users (email, role, status) VALUES ('bench@example.org', 'ADMIN', 'ACTIVE')",
     )?;
-    let key = "SELECT identity.generate_api_key('bench', id, '{admin}') FROM identity.users";
+    let key = "SELECT identity.generate_api_key('bench', email, '[\"admin\"]') ->> 'api_key' FROM identity.users";
     let key: String = client.query_one(key, &[])?.get(0);
     println!("PostgreSQL {}, {rounds} rounds, medians\n", cluster.version());
     measure_writes(&cluster, rounds, writes)?;
