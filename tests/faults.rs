@@ -14,6 +14,7 @@ use serde_json::json;
 
 use crate::support::client::Client;
 use crate::support::folder;
+use crate::support::server::{Extras, Server};
 use crate::support::serving::Serving;
 use crate::support::wait::{AtEnd, wait_for};
 
@@ -273,6 +274,51 @@ fn a_server_that_is_told_to_stop_under_load_answers_what_it_has_accepted_and_kee
     let kept = kept(&client);
     assert!(acknowledged.is_subset(&kept), "acknowledged, and lost: {:?}", acknowledged.difference(&kept));
     assert_eq!(serving.end(Signal::TERM).0, 0);
+}
+
+#[test]
+fn a_key_that_is_revoked_while_the_connection_that_would_say_so_hangs_is_refused_within_seconds() {
+    let server = Server::start(Extras::default());
+    let data = folder("data");
+    let address = format!("host={} user=postgres dbname=postgres", server.folder.display());
+    let serving = Serving::with_admin(&data, &[("DATABASE_URL", &address)]);
+    serving.wait_until_ready();
+    let admin = serving.admin(&data);
+    let made =
+        admin.post("/api/api-keys", &json!({ "name": "weak", "permissions": ["read:teams"] })).expect(201).json();
+    let weak = Client::new(serving.address()).with("X-API-Key", made["key"].as_str().unwrap());
+    weak.get("/api/teams").expect(200);
+    let mut client = server.client("postgres");
+    let listening = "SELECT pid FROM pg_stat_activity WHERE application_name = 'mainstay/listen'";
+    let listening = Pid::from_raw(client.query_one(listening, &[]).unwrap().get(0)).unwrap();
+    let _awake = Stopped::new(listening);
+    client.batch_execute("DELETE FROM identity.api_keys WHERE name = 'weak'").unwrap();
+    let since = Instant::now();
+    wait_for("the key is refused", Duration::from_secs(20), || (weak.get("/api/teams").status == 401).then_some(()));
+    assert!(since.elapsed() < Duration::from_secs(8), "{:?}", since.elapsed());
+    // And there is another connection that hears.
+    let another = admin.post("/api/api-keys", &json!({ "name": "another", "permissions": ["read:teams"] })).expect(201);
+    let weak = Client::new(serving.address()).with("X-API-Key", another.json()["key"].as_str().unwrap());
+    weak.get("/api/teams").expect(200);
+    client.batch_execute("DELETE FROM identity.api_keys WHERE name = 'another'").unwrap();
+    wait_for("it is refused", Duration::from_secs(8), || (weak.get("/api/teams").status == 401).then_some(()));
+}
+
+/// A process that stands still until this is dropped.
+struct Stopped(Pid);
+
+impl Stopped {
+    fn new(process: Pid) -> Stopped {
+        kill_process(process, Signal::STOP).unwrap();
+        Stopped(process)
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        // It may have ended meanwhile.
+        let _ = kill_process(self.0, Signal::CONT);
+    }
 }
 
 /// A process of PostgreSQL that serves a connection of the pool of writers.

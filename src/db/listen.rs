@@ -14,8 +14,9 @@ use crate::error::{Error, Result};
 const POLL: Duration = Duration::from_millis(200);
 /// How long the database may take to answer.
 const ANSWER_MAX: Duration = Duration::from_secs(2);
-/// How often a quiet connection is asked whether it lives.
-const CHECK_EVERY: u32 = 25;
+/// After so many quiet looks a connection is asked whether it lives. With the time for the answer, what is remembered because
+/// the database would say that it has changed is remembered for no longer than five seconds without its word.
+const CHECK_EVERY: u32 = 10;
 const RETRY_MIN: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_millis(500);
 
