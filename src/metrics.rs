@@ -63,9 +63,17 @@ pub type Labels<'a> = &'a [(&'a str, &'a str)];
 
 /// Samples in Prometheus' text format.
 #[derive(Debug, Default)]
-pub struct Text(String);
+pub struct Text {
+    text: String,
+    /// OpenMetrics, which calls a family of counters by its name without `_total`, and says where it ends.
+    is_open: bool,
+}
 
 impl Text {
+    pub fn new(is_open: bool) -> Text {
+        Text { text: String::new(), is_open }
+    }
+
     /// Begins a family; its samples follow.
     pub fn family(&mut self, name: &str, family: Family, help: &str) {
         let family = match family {
@@ -73,20 +81,21 @@ impl Text {
             Family::Gauge => "gauge",
             Family::Histogram => "histogram",
         };
-        let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {family}\n");
+        let name = if self.is_open { name.strip_suffix("_total").unwrap_or(name) } else { name };
+        let _ = write!(self.text, "# HELP {name} {help}\n# TYPE {name} {family}\n");
     }
 
     pub fn sample(&mut self, name: &str, labels: Labels<'_>, value: f64) {
-        self.0.push_str(name);
+        self.text.push_str(name);
         for (index, (label, text)) in labels.iter().enumerate() {
-            self.0.push(if index == 0 { '{' } else { ',' });
+            self.text.push(if index == 0 { '{' } else { ',' });
             let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-            let _ = write!(self.0, "{label}=\"{escaped}\"");
+            let _ = write!(self.text, "{label}=\"{escaped}\"");
         }
         if !labels.is_empty() {
-            self.0.push('}');
+            self.text.push('}');
         }
-        let _ = writeln!(self.0, " {value}");
+        let _ = writeln!(self.text, " {value}");
     }
 
     /// A family of one sample.
@@ -105,7 +114,10 @@ impl Text {
         self.sample(&format!("{name}_count"), labels, snapshot.count as f64);
     }
 
-    pub fn finish(self) -> String {
-        self.0
+    pub fn finish(mut self) -> String {
+        if self.is_open {
+            self.text.push_str("# EOF\n");
+        }
+        self.text
     }
 }

@@ -134,6 +134,18 @@ fn what_a_rollback_would_take_is_named_before_it_is_done() {
 }
 
 #[test]
+fn the_first_migration_of_a_project_makes_the_folder_that_it_is_in() {
+    let folder = folder("project").join("db/migrations");
+    let variables = [("DB_MIGRATE_PATH", folder.to_str().unwrap())];
+    let status = mainstay(&["migrate", "lint"], &variables);
+    assert!(status.code() == 1 && status.said().contains("check DB_MIGRATE_PATH"), "{}", status.said());
+    let run = mainstay(&["migrate", "create", "add things"], &variables);
+    assert_eq!(run.code(), 0, "{}", run.said());
+    assert!(folder.join("001_add_things.sql").is_file());
+    assert!(folder.join("001_rollback.sql").is_file());
+}
+
+#[test]
 fn what_only_reads_makes_no_database() {
     let data = folder("data");
     let variables = [("MAINSTAY_DATA", data.to_str().unwrap())];

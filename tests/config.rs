@@ -72,6 +72,16 @@ fn all_faults_are_told_at_once_each_with_its_name_and_what_is_allowed() {
 }
 
 #[test]
+fn users_find_the_service_where_it_listens_unless_it_is_said() {
+    let url = |variables: &[(&str, &str)]| read(variables).unwrap().public_url();
+    assert_eq!(url(&[]), "http://localhost:8080");
+    assert_eq!(url(&[("HOST", "0.0.0.0"), ("PORT", "9000")]), "http://localhost:9000");
+    assert_eq!(url(&[("HOST", "10.0.0.7")]), "http://10.0.0.7:8080");
+    assert_eq!(url(&[("HOST", "fd00::7")]), "http://[fd00::7]:8080");
+    assert_eq!(url(&[("PUBLIC_URL", "https://example.org/"), ("PORT", "9000")]), "https://example.org");
+}
+
+#[test]
 fn two_names_of_one_setting_must_agree() {
     let Problems(problems) = read(&[("DB_POOL_MAX", "5"), ("DB_MAX_OPEN_CONNS", "6")]).unwrap_err();
     assert_eq!(problems, ["DB_POOL_MAX and DB_MAX_OPEN_CONNS are the same setting, but have different values"]);

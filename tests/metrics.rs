@@ -73,6 +73,22 @@ fn requests_statements_and_jobs_are_counted() {
 }
 
 #[test]
+fn who_asks_for_openmetrics_gets_them() {
+    let app = App::start();
+    app.admin().client.get("/api/settings").expect(200);
+    let answer =
+        app.nobody().with("Accept", "application/openmetrics-text;version=1.0.0,text/plain;q=0.5").get("/metrics");
+    let answer = answer.expect(200);
+    assert!(answer.header("Content-Type").unwrap().starts_with("application/openmetrics-text; version=1.0.0"));
+    let text = answer.text();
+    assert!(text.ends_with("\n# EOF\n"));
+    assert!(
+        text.contains("\n# TYPE mainstay_http_requests counter\n") && text.contains("\nmainstay_http_requests_total{")
+    );
+    assert!(!app.nobody().get("/metrics").expect(200).text().contains("# EOF"));
+}
+
+#[test]
 fn alerts_and_dashboard_use_only_what_there_is() {
     let text = metrics();
     let families = families(&text);

@@ -180,11 +180,6 @@ impl Config {
         {
             problems.push(format!("ENTITIES_PATH names {}, which is no folder", path.display()));
         }
-        if let Some(path) = self.path("DB_MIGRATE_PATH")
-            && !path.is_dir()
-        {
-            problems.push(format!("DB_MIGRATE_PATH names {}, which is no folder", path.display()));
-        }
     }
 
     /// All settings, in the order of [`SETTINGS`].
@@ -263,6 +258,20 @@ impl Config {
                 missing.join(" and ")
             )
         })
+    }
+
+    /// Where users find this service, without a slash at the end: what is set, or where it listens.
+    pub fn public_url(&self) -> String {
+        if let Some(url) = self.text("PUBLIC_URL") {
+            return url.trim_end_matches('/').to_owned();
+        }
+        let host = match self.text("HOST").unwrap_or_default() {
+            // Nobody can go to all addresses.
+            "" | "127.0.0.1" | "::1" | "0.0.0.0" | "::" => "localhost".to_owned(),
+            host if host.contains(':') => format!("[{host}]"),
+            host => host.to_owned(),
+        };
+        format!("http://{host}:{}", self.integer("PORT"))
     }
 
     pub fn auto_migrates(&self) -> bool {

@@ -167,7 +167,14 @@ pub const SETTINGS: &[Group] = &[
                 "RATE_LIMIT",
                 Kind::Integer(0, 10_000_000),
                 Value("600"),
-                "Requests a minute of one user, with all keys, or of one address; 0 is no limit.",
+                "Requests a minute of one user, with all keys, or of one address; 0 is no limit. Each server counts for \
+                 itself: three let three times as many through.",
+            ),
+            setting(
+                "RATE_LIMITS",
+                Kind::Text,
+                NONE,
+                "Endpoints with a limit of their own besides: POST /api/gateway/plan=30, GET /api/teams=100.",
             ),
             setting(
                 "RATE_LIMIT_LOGIN",
@@ -238,7 +245,7 @@ pub const SETTINGS: &[Group] = &[
             setting(
                 "PUBLIC_URL",
                 Kind::Text,
-                Value("http://localhost:8080"),
+                Words("http://HOST:PORT"),
                 "Where users find this service; links in mails begin with it.",
             ),
             setting("ADMIN_EMAIL", Kind::Text, NONE, "The first administrator, made at the start if there is none."),

@@ -7,7 +7,8 @@ use super::reply::Reply;
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
 const HEADERS: &str =
     "Authorization, Content-Type, X-API-Key, If-Match, If-None-Match, Idempotency-Key, Prefer, X-Request-Id";
-const EXPOSED: &str = "ETag, Location, Retry-After, X-Request-Id, Server-Timing, Preference-Applied";
+const EXPOSED: &str = "ETag, Location, Retry-After, X-Request-Id, Server-Timing, Preference-Applied, \
+    RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset";
 /// How long a browser may remember what is allowed.
 const SECONDS: &str = "600";
 

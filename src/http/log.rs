@@ -10,6 +10,7 @@ use serde_json::json;
 use tiny_http::Method;
 
 use super::caller::Caller;
+use super::rate_limit::Standing;
 use crate::error::{Code, Error};
 use crate::request_id::RequestId;
 
@@ -28,6 +29,8 @@ pub struct Exchange {
     pub endpoint: &'static str,
     /// The path as it was asked for, if there is no endpoint. It is cut, and has no query string.
     pub(super) nowhere: String,
+    /// How the caller stands with the limits.
+    pub(super) standing: Option<Standing>,
     /// Its place in the table of endpoints.
     pub(super) place: Option<usize>,
     pub caller: Option<Arc<Caller>>,
@@ -48,6 +51,7 @@ impl Exchange {
             method: method.as_str().to_owned(),
             endpoint: "",
             nowhere: String::new(),
+            standing: None,
             place: None,
             caller: None,
             status: 0,

@@ -17,11 +17,63 @@ const SHARDS: usize = 16;
 const BUCKETS_MAX: usize = 4096;
 const MINUTE: f64 = 60.0;
 
-/// Requests a minute; 0 is no limit.
-#[derive(Debug, Clone, Copy)]
+/// Requests a minute; 0 is no limit. Each server counts for itself: what several would have to agree on for each request would
+/// cost more than the request.
+#[derive(Debug, Clone, Default)]
 pub struct Rates {
     pub general: u32,
     pub login: u32,
+    /// Of single endpoints, by their labels; what they cost is counted besides.
+    pub of_endpoints: Vec<(String, u32)>,
+}
+
+impl Rates {
+    /// Reads `POST /api/gateway/plan=30, GET /api/teams=100`.
+    pub fn parse(text: &str) -> Result<Vec<(String, u32)>> {
+        let rate = |part: &str| {
+            let (label, rate) = part.rsplit_once('=')?;
+            let words: Vec<&str> = label.split_whitespace().collect();
+            (words.len() == 2).then_some((words.join(" "), rate.trim().parse().ok()?))
+        };
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        parts
+            .map(|part| {
+                rate(part).ok_or_else(|| {
+                    let message = format!("RATE_LIMITS: {part:?} is not like `GET /api/teams=100`");
+                    Error::new(Code::ValidationError, message)
+                })
+            })
+            .collect()
+    }
+}
+
+/// Of which limit a bucket is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Of {
+    Limit(Limit),
+    /// The endpoint at this place in the table.
+    Endpoint(usize),
+}
+
+/// How a caller stands after a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Requests a minute.
+    limit: u32,
+    remaining: u32,
+    /// Seconds until all of them may be made again.
+    reset: u64,
+}
+
+impl Standing {
+    /// As headers say it.
+    pub(super) fn headers(self) -> [(&'static str, String); 3] {
+        [
+            ("RateLimit-Limit", self.limit.to_string()),
+            ("RateLimit-Remaining", self.remaining.to_string()),
+            ("RateLimit-Reset", self.reset.to_string()),
+        ]
+    }
 }
 
 /// Whose bucket it is.
@@ -41,49 +93,64 @@ struct Bucket {
     filled: Instant,
 }
 
-type Shard = Mutex<HashMap<(Limit, Who), Bucket>>;
+type Shard = Mutex<HashMap<(Of, Who), Bucket>>;
 
 /// The buckets of all callers. Those that have not been used for long are full, and are forgotten.
 #[derive(Debug)]
 pub struct RateLimits {
     rates: Rates,
+    /// By the places of endpoints.
+    of_endpoints: HashMap<usize, u32>,
     hasher: RandomState,
     shards: [Shard; SHARDS],
 }
 
 impl RateLimits {
-    pub fn new(rates: Rates) -> RateLimits {
-        RateLimits { rates, hasher: RandomState::new(), shards: std::array::from_fn(|_| Shard::default()) }
+    /// `place` finds an endpoint by its label.
+    pub fn new(rates: Rates, place: impl Fn(&str) -> Option<usize>) -> Result<RateLimits> {
+        let found = rates.of_endpoints.iter().map(|(label, rate)| match place(label) {
+            Some(place) => Ok((place, *rate)),
+            None => {
+                let message = format!("RATE_LIMITS names {label}, which is no endpoint: /openapi.json has all of them");
+                Err(Error::new(Code::ValidationError, message))
+            }
+        });
+        let of_endpoints = found.collect::<Result<_>>()?;
+        let shards = std::array::from_fn(|_| Shard::default());
+        Ok(RateLimits { rates, of_endpoints, hasher: RandomState::new(), shards })
+    }
+
+    /// Takes a token for an endpoint that has a limit of its own, as well.
+    pub(super) fn charge_endpoint(&self, place: usize, who: Who) -> Result<Option<Standing>> {
+        match self.of_endpoints.get(&place) {
+            Some(rate) => self.take(Of::Endpoint(place), *rate, who, 1.0, 1.0),
+            None => Ok(None),
+        }
     }
 
     /// Takes a token, or says when there will be one.
-    pub fn charge(&self, limit: Limit, who: Who) -> Result<()> {
-        self.take(limit, who, 1.0, 1.0)
+    pub fn charge(&self, limit: Limit, who: Who) -> Result<Option<Standing>> {
+        self.take(Of::Limit(limit), self.rate(limit), who, 1.0, 1.0)
     }
 
     /// Takes some tokens for what costs as much as so many requests.
     pub fn charge_for(&self, limit: Limit, who: Who, requests: u32) -> Result<()> {
-        self.take(limit, who, requests.into(), requests.into())
+        self.take(Of::Limit(limit), self.rate(limit), who, requests.into(), requests.into()).map(drop)
     }
 
     /// Says when there will be a token if there is none now.
     pub fn check(&self, limit: Limit, who: Who) -> Result<()> {
-        self.take(limit, who, 1.0, 0.0)
+        self.take(Of::Limit(limit), self.rate(limit), who, 1.0, 0.0).map(drop)
     }
 
     /// Takes `tokens` if `needed` are there, or says when they will be.
-    fn take(&self, limit: Limit, who: Who, needed: f64, tokens: f64) -> Result<()> {
-        let per_minute = match limit {
-            Limit::General => self.rates.general,
-            Limit::Login => self.rates.login,
-            Limit::None => 0,
-        };
+    fn take(&self, of: Of, per_minute: u32, who: Who, needed: f64, tokens: f64) -> Result<Option<Standing>> {
         if per_minute == 0 {
-            return Ok(());
+            return Ok(None);
         }
         let capacity = f64::from(per_minute);
         let (needed, tokens) = (needed.min(capacity), tokens.min(capacity));
-        let key = (limit, who);
+        let key = (of, who);
         let index = self.hasher.hash_one(&key) as usize % SHARDS;
         let mut shard = self.shards[index].lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
@@ -100,7 +167,8 @@ impl RateLimits {
         bucket.filled = now;
         if bucket.tokens >= needed {
             bucket.tokens -= tokens;
-            return Ok(());
+            let reset = ((capacity - bucket.tokens) * MINUTE / capacity).ceil() as u64;
+            return Ok(Some(Standing { limit: per_minute, remaining: bucket.tokens as u32, reset }));
         }
         let wait = Duration::from_secs_f64((needed - bucket.tokens) * MINUTE / capacity);
         let seconds = wait.as_secs() + 1;
@@ -108,11 +176,17 @@ impl RateLimits {
             Code::RateLimitExceeded,
             format!("more than {per_minute} requests in a minute; the next is welcome in {seconds} s"),
         );
-        Err(error
-            .retry_after(Duration::from_secs(seconds))
-            .header("RateLimit-Limit", per_minute.to_string())
-            .header("RateLimit-Remaining", "0".to_owned())
-            .header("RateLimit-Reset", seconds.to_string()))
+        let standing = Standing { limit: per_minute, remaining: 0, reset: seconds };
+        let error = error.retry_after(Duration::from_secs(seconds));
+        Err(standing.headers().into_iter().fold(error, |error, (name, value)| error.header(name, value)))
+    }
+
+    fn rate(&self, limit: Limit) -> u32 {
+        match limit {
+            Limit::General => self.rates.general,
+            Limit::Login => self.rates.login,
+            Limit::None => 0,
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use super::endpoint::{Access, Endpoint, Limit, Verb};
 use super::log::{Exchange, log_error};
 use super::memory::Memory;
 use super::query::Query;
-use super::rate_limit::{RateLimits, Rates, Who};
+use super::rate_limit::{RateLimits, Rates, Standing, Who};
 use super::reply::Reply;
 use super::router::{PathValues, Router};
 use super::send::send;
@@ -77,12 +77,14 @@ const CLIENT_GONE: u16 = 499;
 impl Service {
     pub fn new(options: ServiceOptions) -> Result<Service> {
         let router = Router::new(options.endpoints)?;
+        let place = |label: &str| router.endpoints().iter().position(|endpoint| endpoint.label == label);
+        let limits = RateLimits::new(options.rates, place)?;
         Ok(Service {
             database: options.database,
             traffic: Traffic::new(router.endpoints()),
             router,
             admission: options.admission,
-            limits: RateLimits::new(options.rates),
+            limits,
             proxies: options.proxies,
             cors: options.cors,
             logs_json: options.logs_json,
@@ -191,7 +193,10 @@ impl Service {
             log_error(&error, &exchange);
             Reply::problem(&error, &exchange.request_id)
         });
-        let reply = self.cors.allow(&request, reply);
+        let mut reply = self.cors.allow(&request, reply);
+        for (name, value) in exchange.standing.into_iter().flat_map(Standing::headers) {
+            reply = reply.header(name, value);
+        }
         exchange.status = reply.status;
         // Where somebody is who they say, the time may be told. Strangers would learn from it who has an account.
         let timing = exchange.caller.as_ref().map(|_| &timing);
@@ -242,7 +247,7 @@ impl Service {
             Err(error) => {
                 exchange.nowhere = path.chars().take(LOGGED_PATH_MAX).collect();
                 // Those who look for what is not there pay for it as for anything else.
-                self.limits.charge(Limit::General, Who::address(address))?;
+                exchange.standing = self.limits.charge(Limit::General, Who::address(address))?;
                 return Err(error);
             }
             Ok(found) => found,
@@ -297,7 +302,8 @@ impl Service {
                 Limit::Login => Who::address(address),
                 _ => Who::of(caller.as_deref(), address),
             };
-            self.limits.charge(endpoint.limit, who)?;
+            let standing = self.limits.charge(endpoint.limit, who.clone())?;
+            exchange.standing = self.limits.charge_endpoint(endpoint.place, who)?.or(standing);
         }
         permit(endpoint, caller.as_deref())?;
         let call = Call {

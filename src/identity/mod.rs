@@ -58,7 +58,7 @@ impl Identity {
         let mail = Mail::new(
             config.text("MAIL_COMMAND"),
             config.text("MAIL_FROM").unwrap_or_default(),
-            config.text("PUBLIC_URL").unwrap_or_default(),
+            &config.public_url(),
             is_development.then(|| config.path("MAINSTAY_DATA").unwrap_or(Path::new("var")).join("mail")),
         );
         Ok(Arc::new(Identity {

@@ -13,6 +13,9 @@ use crate::metrics::{Family, Text};
 use crate::telemetry::Recorder;
 
 const KIND: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// What Prometheus asks for first.
+const OPEN: &str = "application/openmetrics-text";
+const OPEN_KIND: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Writes what a domain has counted.
 pub type Writer = Box<dyn Fn(&mut Text) + Send + Sync>;
@@ -28,7 +31,8 @@ pub struct Counts {
 pub(super) fn endpoint(health: &Arc<Health>, counts: Counts, access: Access) -> Endpoint {
     let health = health.clone();
     get("/metrics", access, move |call| {
-        let mut text = Text::default();
+        let is_open = call.header("Accept").is_some_and(|accepted| accepted.contains(OPEN));
+        let mut text = Text::new(is_open);
         let version = [("version", env!("CARGO_PKG_VERSION"))];
         text.family("mainstay_info", Family::Gauge, "The version of the server.");
         text.sample("mainstay_info", &version, 1.0);
@@ -46,7 +50,8 @@ pub(super) fn endpoint(health: &Arc<Health>, counts: Counts, access: Access) -> 
         }
         measured(&health, call.service.database().statements().is_disk_full(), &mut text);
         process(&mut text);
-        Ok(Reply::text(KIND, text.finish()))
+        let kind = if is_open { OPEN_KIND } else { KIND };
+        Ok(Reply::text(kind, text.finish()).header("Vary", "Accept"))
     })
     .summary("What is counted, for Prometheus")
     .limit(Limit::None)

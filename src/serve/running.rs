@@ -64,7 +64,11 @@ impl Running {
             memory: memory.clone(),
             endpoints: endpoints(config, &domains, recorder.as_ref(), Some(&deliverer)),
             admission: identity::admission(&domains.identity),
-            rates: Rates { general: config.integer("RATE_LIMIT"), login: config.integer("RATE_LIMIT_LOGIN") },
+            rates: Rates {
+                general: config.integer("RATE_LIMIT"),
+                login: config.integer("RATE_LIMIT_LOGIN"),
+                of_endpoints: Rates::parse(config.text("RATE_LIMITS").unwrap_or_default())?,
+            },
             proxies: proxies.clone(),
             cors: Cors::new(config.text("CORS_ORIGINS").unwrap_or_default()),
             logs_json: config.text("LOG_FORMAT") == Some("json"),

@@ -7,6 +7,9 @@ use crate::http::{Endpoint, Permission, Role};
 use crate::resource::{Resource, Rule};
 use crate::sql;
 
+/// The same as for what Prometheus reads: who may see one kind of figures may see the others.
+const READ: Permission = Permission::new("read:metrics", Role::Viewer);
+
 const SYSTEM_RULES: &[Rule] = &[
     Rule::new("system_metrics_name_has_1_to_255_characters", "name", "must have 1 to 255 characters"),
     Rule::new("system_metrics_value_is_a_number", "value", "must be a number, and not infinite"),
@@ -45,7 +48,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             "system-metrics",
             "system metric",
             sql!("telemetry/system_metrics/select"),
-            Permission::new("read:system-metrics", Role::Viewer),
+            READ,
             Permission::new("write:system-metrics", Role::Admin),
         )
     };
@@ -57,7 +60,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             "performance-metrics",
             "performance metric",
             sql!("telemetry/performance_metrics/select"),
-            Permission::new("read:performance-metrics", Role::Viewer),
+            READ,
             Permission::new("write:performance-metrics", Role::Admin),
         )
     };

@@ -1,7 +1,9 @@
 //! How many requests somebody may send, and who pays for those of nobody.
 
 use crate::support::App;
-use crate::support::client::Client;
+use crate::support::binary::mainstay;
+use crate::support::client::{Answer, Client};
+use crate::support::database;
 
 #[test]
 fn a_limit_is_for_each_caller_alone_and_says_when_to_come_back() {
@@ -25,6 +27,35 @@ fn a_limit_is_for_each_caller_alone_and_says_when_to_come_back() {
     // Whoever was known before goes on, and nobody new is looked up for the address.
     known.get("/api/teams").expect(200);
     app.user().client.get("/api/teams").refuse(429, "RATE_LIMIT_EXCEEDED");
+}
+
+#[test]
+fn every_reply_says_how_its_caller_stands_and_endpoints_may_have_limits_of_their_own() {
+    let app = App::start_with(&[("RATE_LIMIT", "100"), ("RATE_LIMITS", "GET /api/teams=3, POST /api/gateway/plan=1")]);
+    let user = app.user().client;
+    let standing = |answer: &Answer| {
+        let number = |name| answer.header(name).unwrap().parse::<u64>().unwrap();
+        (number("RateLimit-Limit"), number("RateLimit-Remaining"), number("RateLimit-Reset"))
+    };
+    let nobody = "/api/teams/00000000-0000-0000-0000-000000000000";
+    assert_eq!(standing(&user.get("/api/auth/me").expect(200)), (100, 99, 1));
+    assert_eq!(standing(&user.get(nobody).expect(404)), (100, 98, 2), "failures, too");
+    assert_eq!(standing(&app.nobody().get("/nowhere").expect(404)).0, 100);
+    assert_eq!(standing(&user.get("/api/teams").expect(200)), (3, 2, 20));
+    let statuses: Vec<u16> = (0..3).map(|_| user.get("/api/teams").status).collect();
+    assert_eq!(statuses, [200, 200, 429]);
+    user.get(nobody).expect(404);
+    app.user().client.get("/api/teams").expect(200);
+    assert_eq!(app.nobody().get("/live").expect(200).header("RateLimit-Limit"), None);
+}
+
+#[test]
+fn a_limit_of_what_is_no_endpoint_ends_the_start_and_says_so() {
+    for (limits, said) in [("GET /api/taems=3", "GET /api/taems, which is no endpoint"), ("teams=3", "is not like")] {
+        let home = database();
+        let run = mainstay(&["serve"], &[("DATABASE_URL", &home.pairs()), ("PORT", "0"), ("RATE_LIMITS", limits)]);
+        assert!(run.code() == 1 && run.said().contains(said), "{}", run.said());
+    }
 }
 
 #[test]

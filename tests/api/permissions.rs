@@ -24,12 +24,15 @@ const PUBLIC: [&str; 6] = [
 ];
 
 /// Collections that are read or written with the permissions of another, which they are a part or a view of.
-const OTHERS: [(&str, &str); 7] = [
+const OTHERS: [(&str, &str); 10] = [
     ("auth", "sessions"),
+    ("event-types", "webhooks"),
     ("gateway", "routes"),
     ("generations", "generation-claims"),
     ("health-checks", "services"),
+    ("performance-metrics", "metrics"),
     ("revisions", "routes"),
+    ("system-metrics", "metrics"),
     ("template-versions", "templates"),
     ("templates", "categories"),
 ];

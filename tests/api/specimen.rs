@@ -93,7 +93,7 @@ impl Specimens {
             database: pools,
             endpoints,
             admission: Box::new(move |_, _| Ok(caller.clone())),
-            rates: Rates { general: 0, login: 0 },
+            rates: Rates::default(),
             proxies: mainstay::config::Networks::default(),
             cors: Cors::default(),
             logs_json: false,

@@ -152,3 +152,18 @@ fn by_default_nothing_is_sent_without_encryption_nor_to_this_machine() {
         assert_eq!(fields(&answer), ["url"], "{url}");
     }
 }
+
+#[test]
+fn the_types_of_events_are_listed_and_each_of_them_is_told() {
+    let app = start();
+    let admin = app.admin().client;
+    let types = admin.get("/api/event-types").expect(200).json();
+    let types: Vec<&str> = types["data"].as_array().unwrap().iter().map(|it| it["type"].as_str().unwrap()).collect();
+    for wanted in ["routes.created", "routes.updated", "routes.deleted", "teams.created", "templates.updated"] {
+        assert!(types.contains(&wanted), "{wanted} of {types:?}");
+    }
+    let webhook =
+        json!({ "name": "all", "url": "http://127.0.0.1:9/", "events": types.iter().take(100).collect::<Vec<_>>() });
+    admin.post("/api/webhooks", &webhook).expect(201);
+    app.somebody("ADMIN", &["read:teams"]).client.get("/api/event-types").refuse(403, "INSUFFICIENT_PERMISSIONS");
+}

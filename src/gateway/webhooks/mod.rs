@@ -16,6 +16,7 @@ mod resource;
 mod trial;
 mod rotation;
 mod events;
+mod event_types;
 mod deliveries;
 mod replay;
 mod statistics;
@@ -81,7 +82,7 @@ impl Webhooks {
             timeout,
             in_flight,
             in_flight_each: config.integer("WEBHOOK_IN_FLIGHT_EACH"),
-            public_url: config.text("PUBLIC_URL").unwrap_or_default().trim_end_matches('/').to_owned(),
+            public_url: config.public_url(),
             trials: AtomicUsize::new(0),
         }))
     }
@@ -114,5 +115,6 @@ pub fn endpoints(webhooks: &Arc<Webhooks>) -> Vec<Endpoint> {
     endpoints.extend(resource::endpoints(webhooks));
     endpoints.extend(deliveries::endpoints());
     endpoints.extend(events::endpoints());
+    endpoints.push(event_types::endpoint());
     endpoints
 }
