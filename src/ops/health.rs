@@ -205,8 +205,9 @@ impl Health {
 
     fn health(&self) -> (u16, Value) {
         let database = State::of(self.check().is_ok(), State::Failure);
-        let judged = self.judge().map(|(name, judgement)| (name, judgement.state));
-        let services: Vec<(&str, State)> = [("database", database)].into_iter().chain(judged).collect();
+        let [disk, memory, partitions] = self.judge().map(|(name, judgement)| (name, judgement.state));
+        // A balancer that asks here must not take servers away for partitions, which whoever writes makes as well.
+        let services = [("database", database), disk, memory, (partitions.0, partitions.1.min(State::Warning))];
         let worst = worst(&services);
         let body = json!({
             "status": worst.word(),
