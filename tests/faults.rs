@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
+use crate::support::binary::mainstay;
 use crate::support::client::Client;
 use crate::support::folder;
 use crate::support::server::{Extras, Server};
@@ -302,6 +303,21 @@ fn a_key_that_is_revoked_while_the_connection_that_would_say_so_hangs_is_refused
     weak.get("/api/teams").expect(200);
     client.batch_execute("DELETE FROM identity.api_keys WHERE name = 'another'").unwrap();
     wait_for("it is refused", Duration::from_secs(8), || (weak.get("/api/teams").status == 401).then_some(()));
+}
+
+#[test]
+fn a_quick_doctor_answers_in_time_when_postgresql_does_not() {
+    let data = folder("data");
+    let (serving, _) = serve(&data);
+    let stopped = Stopped::new(postgres(&data));
+    let start = Instant::now();
+    let run = mainstay(&["doctor", "--quick"], &[("MAINSTAY_DATA", data.to_str().unwrap())]);
+    assert!(start.elapsed() < Duration::from_secs(5) && run.code() == 1, "{:?}: {}", start.elapsed(), run.said());
+    for line in ["WRONG  database       the database did not answer within 4s", "ok     memory"] {
+        assert!(run.text().contains(line), "{}", run.text());
+    }
+    drop(stopped);
+    assert_eq!(serving.end(Signal::TERM).0, 0);
 }
 
 /// A process that stands still until this is dropped.

@@ -40,7 +40,7 @@ use State::{Failure, Warning};
 pub type Connect<'a> = dyn FnMut(&str) -> Result<Client> + 'a;
 
 /// Looks at what can be seen without the database.
-pub fn examine_machine(config: &Config, address: &Address) -> Vec<Finding> {
+pub fn examine_machine(config: &Config) -> Vec<Finding> {
     let warnings = config.warnings.join("; ");
     let others = config.others.as_deref().unwrap_or("all settings are known");
     let found = if warnings.is_empty() { others } else { &warnings };
@@ -54,7 +54,9 @@ pub fn examine_machine(config: &Config, address: &Address) -> Vec<Finding> {
         };
         let advice = "set it, as `openssl rand -hex 32` prints one; each has its own";
         findings.push(finding("secrets", missing.is_empty(), Failure, &found, advice));
-        let is_safe = address.is_local() || address.security == Security::VerifyName;
+        // One of mainstay's own is on this machine; what is wrong with an address is told where it is used.
+        let address = Address::primary(config).ok().flatten();
+        let is_safe = address.is_none_or(|address| address.is_local() || address.security == Security::VerifyName);
         let found =
             if is_safe { "nobody can pose as the database" } else { "the database's certificate is not checked" };
         findings.push(finding(
