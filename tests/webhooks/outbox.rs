@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Receiver, deliveries, make_team, start, webhook};
+use super::{Receiver, deliveries, make_team, start, start_with, webhook};
 use crate::support::app::text;
 
 fn events(client: &crate::support::client::Client, query: &str) -> Vec<Value> {
@@ -118,7 +118,7 @@ fn events_from_outside_are_told_too_and_the_same_key_tells_them_once() {
 
 #[test]
 fn a_payload_over_20_kb_is_sent_as_a_reference_and_kept_whole() {
-    let (app, receiver) = (start(), Receiver::start());
+    let (app, receiver) = (start_with(&[("PUBLIC_URL", "https://store.example.org/")]), Receiver::start());
     let client = app.admin().client;
     webhook(&client, &receiver, &["files.*"], json!({}));
     let event = json!({ "type": "files.made", "source": "files", "payload": { "text": "x".repeat(30_000) } });
@@ -126,7 +126,7 @@ fn a_payload_over_20_kb_is_sent_as_a_reference_and_kept_whole() {
     let received = receiver.wait_for(1);
     assert!(received[0].body.len() < 1000, "{}", received[0].body);
     let data = &received[0].event()["data"];
-    assert_eq!(data["reference"], format!("http://localhost:8080/api/webhook-events/{}", text(&made["id"])));
+    assert_eq!(data["reference"], format!("https://store.example.org/api/webhook-events/{}", text(&made["id"])));
     let path = format!("/api/webhook-events/{}", text(&made["id"]));
     assert_eq!(client.get(&path).expect(200).json()["payload"], event["payload"]);
 }
