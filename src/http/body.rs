@@ -83,13 +83,16 @@ fn read_up_to(reader: impl Read, length: usize, bytes_max: usize) -> Result<Opti
     }
 }
 
-/// The body as it was before it was compressed. It may become as long as one that comes as it is.
+/// Bytes of a body that came compressed. Larger ones are counted as they come, by the HTTP layer; these it does not see.
+const DECODED_BYTES_MAX: usize = 1 << 20;
+
+/// The body as it was before it was compressed.
 fn decode(encoding: Option<&str>, bytes: Vec<u8>, bytes_max: usize) -> Result<Vec<u8>> {
     match encoding.map(str::trim) {
         None | Some("") => Ok(bytes),
         Some(name) if name.eq_ignore_ascii_case("identity") => Ok(bytes),
         Some(name) if ["gzip", "x-gzip"].iter().any(|known| name.eq_ignore_ascii_case(known)) => {
-            let decoded = read_up_to(GzDecoder::new(&*bytes), 0, bytes_max)?;
+            let decoded = read_up_to(GzDecoder::new(&*bytes), 0, bytes_max.min(DECODED_BYTES_MAX))?;
             decoded.ok_or_else(|| Error::new(Code::MalformedRequest, "the body is not gzip, or not all of it"))
         }
         Some(name) => {
