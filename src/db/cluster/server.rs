@@ -79,6 +79,7 @@ impl Server {
         let socket = home.make_socket_folder(binaries)?;
         let data = home.data();
         let start = Instant::now();
+        end_orphans(&data);
         loop {
             for file in [data.join("postmaster.pid"), socket.join(".s.PGSQL.5432.lock")] {
                 remove_stale_file(&file, &data);
@@ -88,7 +89,7 @@ impl Server {
                 Ok(server) => return Ok(server),
                 Err(error) => error,
             };
-            // Processes of a server that was killed end by themselves, but only when they notice.
+            // Processes of a server that was killed end a moment after they were told to.
             let tail = log.tail();
             let lingers = tail.contains("pre-existing shared memory block") || tail.contains("FATAL:  lock file");
             if !lingers || !goes_on() || start.elapsed() > LINGER_MAX {
@@ -200,16 +201,33 @@ fn remove_stale_file(file: &Path, data: &Path) {
     let (Ok(text), Ok(data)) = (fs::read_to_string(file), fs::canonicalize(data)) else { return };
     let process = text.lines().next().and_then(|line| line.trim().parse().ok()).and_then(pid);
     let is_believed = process.is_none_or(|process| test_kill_process(process).is_ok());
-    // Only where the system says what each process does.
-    let Ok(processes) = fs::read_dir("/proc") else { return };
-    if !is_believed || !Path::new("/proc/self/cwd").exists() {
-        return;
-    }
-    let is_used = processes.flatten().any(|entry| fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd == data));
-    if !is_used {
+    if is_believed && processes_in(&data).is_some_and(|processes| processes.is_empty()) {
         // If this fails, PostgreSQL says what it thinks of the file.
         let _ = fs::remove_file(file);
     }
+}
+
+/// Tells the processes of a server that was killed to end, as the server itself does when one of them has crashed: they
+/// notice by themselves only when they next wait for something, and PostgreSQL does not start before the last is gone.
+fn end_orphans(data: &Path) {
+    let Ok(folder) = fs::canonicalize(data) else { return };
+    if Found::on(data).is_some() {
+        return;
+    }
+    for process in processes_in(&folder).unwrap_or_default() {
+        // What a server's own processes call themselves: others, as a shell in this folder, are left alone.
+        if fs::read(format!("/proc/{process}/cmdline")).is_ok_and(|line| line.starts_with(b"postgres: ")) {
+            send(process, Signal::QUIT);
+        }
+    }
+}
+
+/// The processes that work in a folder, where the system says what each process does.
+fn processes_in(folder: &Path) -> Option<Vec<u32>> {
+    let is_in = |process: &str| fs::read_link(format!("/proc/{process}/cwd")).is_ok_and(|cwd| cwd == folder);
+    fs::read_link("/proc/self/cwd").ok()?;
+    let names = fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    Some(names.filter(|name| is_in(name)).filter_map(|name| name.parse().ok()).collect())
 }
 
 fn send(process: u32, signal: Signal) {

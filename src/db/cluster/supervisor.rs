@@ -18,9 +18,9 @@ use crate::error::{Error, Result};
 const WATCH: Duration = Duration::from_millis(100);
 /// The pause before a second start in a row, which doubles up to the longest.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
-const PAUSE_MAX: Duration = Duration::from_secs(5);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// A server that ran for this long did start well.
-const STABLE: Duration = Duration::from_secs(10);
+const STABLE: Duration = Duration::from_secs(1);
 const TRIM_EVERY: Duration = Duration::from_secs(60);
 
 const WATCHING: u8 = 0;
