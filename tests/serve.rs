@@ -170,7 +170,7 @@ fn a_server_migrates_is_ready_answers_and_stops_when_told() {
     let (status, body) = serving.get("/health/database");
     let shown: serde_json::Value = serde_json::from_str(&body).unwrap();
     assert_eq!((status, &shown["database"]["connectivity"]), (200, &"healthy".into()), "{body}");
-    assert_eq!(shown["database"]["pool_stats"]["max_open_connections"], 20);
+    assert_eq!(shown["database"]["pool_stats"]["max_open_connections"], 10);
     let shown: serde_json::Value = serde_json::from_str(&serving.get("/health").1).unwrap();
     assert_eq!((&shown["status"], &shown["services"]["database"]), (&"healthy".into(), &"healthy".into()));
     assert_eq!(serving.get("/nowhere?token=secret").0, 404);

@@ -66,11 +66,11 @@ impl Which {
     }
 }
 
-/// The figures of all pools, and their sum.
+/// The figures of all pools. At the top are those of the primary one, whose size is `DB_MAX_OPEN_CONNS`.
 #[derive(Debug, Serialize)]
 pub struct DatabaseStats {
     #[serde(flatten)]
-    pub total: PoolStats,
+    pub primary: PoolStats,
     pub pools: BTreeMap<&'static str, PoolStats>,
 }
 
@@ -160,12 +160,12 @@ impl Database {
 
     pub fn stats(&self) -> DatabaseStats {
         let pools: BTreeMap<_, _> = self.pools.iter().map(|pool| (pool.name(), pool.stats())).collect();
-        DatabaseStats { total: pools.values().sum(), pools }
+        DatabaseStats { primary: self.pool(Which::Primary).stats(), pools }
     }
 
     /// Connections that all pools together may open.
     pub fn connections_max(&self) -> u32 {
-        self.stats().total.max_open_connections
+        self.stats().pools.values().map(|pool| pool.max_open_connections).sum()
     }
 }
 

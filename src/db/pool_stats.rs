@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::config::show_duration;
 use crate::metrics::Histogram;
 
-/// A pool's figures, named as Collex names them.
+/// A pool's figures, named as Collex names them and counted as Go's `sql.DBStats`.
 #[derive(Debug, Clone, Default, Serialize, PartialEq, Eq)]
 pub struct PoolStats {
     pub max_open_connections: u32,
@@ -26,23 +26,6 @@ pub struct PoolStats {
 
 fn as_words<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&show_duration(*duration))
-}
-
-impl<'a> std::iter::Sum<&'a PoolStats> for PoolStats {
-    fn sum<I: Iterator<Item = &'a PoolStats>>(stats: I) -> PoolStats {
-        stats.fold(PoolStats::default(), |sum, one| PoolStats {
-            max_open_connections: sum.max_open_connections + one.max_open_connections,
-            open_connections: sum.open_connections + one.open_connections,
-            in_use: sum.in_use + one.in_use,
-            idle: sum.idle + one.idle,
-            wait_count: sum.wait_count + one.wait_count,
-            wait_duration: sum.wait_duration + one.wait_duration,
-            max_idle_closed: sum.max_idle_closed + one.max_idle_closed,
-            max_idle_time_closed: sum.max_idle_time_closed + one.max_idle_time_closed,
-            max_lifetime_closed: sum.max_lifetime_closed + one.max_lifetime_closed,
-            waiting: sum.waiting + one.waiting,
-        })
-    }
 }
 
 /// Up to how many seconds the waits of a bucket took.
@@ -84,15 +67,18 @@ impl Counters {
         self.waits.observe(Duration::ZERO);
     }
 
-    /// Waits by way of `wait`, and counts it. Who waits still is counted already.
-    pub(super) fn count_wait<T>(&self, wait: impl FnOnce() -> T) -> T {
+    /// Waits by way of `wait`, and counts it; who waits still is counted already. In a pool that `is_full` that is a wait;
+    /// else it is the time that a new connection takes, which only the histogram has.
+    pub(super) fn count_wait<T>(&self, is_full: bool, wait: impl FnOnce() -> T) -> T {
         let start = Instant::now();
-        self.wait_count.fetch_add(1, Ordering::Relaxed);
+        self.wait_count.fetch_add(is_full.into(), Ordering::Relaxed);
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let result = wait();
         self.waiting.fetch_sub(1, Ordering::Relaxed);
         let waited = start.elapsed();
-        self.wait_us.fetch_add(waited.as_micros() as u64, Ordering::Relaxed);
+        if is_full {
+            self.wait_us.fetch_add(waited.as_micros() as u64, Ordering::Relaxed);
+        }
         self.waits.observe(waited);
         result
     }

@@ -58,7 +58,7 @@ fn pool_fields() -> Vec<Field> {
         count("open_connections", "Connections that are open."),
         count("in_use", "Of these, in use."),
         count("idle", "Of these, idle."),
-        count("wait_count", "How often somebody had to wait for one."),
+        count("wait_count", "How often somebody had to wait for one because all were in use."),
         text("wait_duration").never_null().help("How long that took together: 1h30m."),
         count("max_idle_closed", "Closed because enough were idle."),
         count("max_idle_time_closed", "Closed because they were idle for too long."),

@@ -224,7 +224,7 @@ impl Health {
         let stats = self.database.stats();
         let mut database = json!({
             "connectivity": word(check.is_ok()),
-            "pool_stats": stats.total,
+            "pool_stats": stats.primary,
             "pools": stats.pools,
         });
         let held: Vec<String> = Which::ALL.iter().flat_map(|which| self.database.pool(*which).long_holders()).collect();

@@ -27,6 +27,7 @@ fn exhaustion_is_told_after_the_acquire_time_with_who_holds_the_connections() {
     let pool = open(&home.address(), &[("DB_POOL_MAX", "2"), ("DB_ACQUIRE_TIMEOUT", "2s")]);
     let held = [primary(&pool), primary(&pool)];
     let before = pool.stats().pools["primary"].wait_count;
+    assert_eq!(before, 0, "who gets a new connection waits for nobody");
     thread::scope(|scope| {
         let waiter = scope.spawn(|| pool.session(Which::Primary, PURPOSE).err().unwrap());
         wait_for("somebody who waits", PATIENCE, || (pool.stats().pools["primary"].waiting == 1).then_some(()));
@@ -57,7 +58,7 @@ fn the_statistics_are_shown_exactly_as_collex_shows_them_and_who_waits() {
         "wait_duration":"0s","max_idle_closed":0,"max_idle_time_closed":0,"max_lifetime_closed":0,"waiting":0}"#;
     assert_eq!(shown, expected.split_whitespace().collect::<String>());
     let all = serde_json::to_value(pool.stats()).unwrap();
-    assert_eq!(all["max_open_connections"], 20, "the pools together");
+    assert_eq!(all["max_open_connections"], 10, "as DB_MAX_OPEN_CONNS says");
     assert_eq!(all["pools"].as_object().unwrap().len(), 4);
 }
 
@@ -96,7 +97,7 @@ fn the_figures_add_up_while_many_callers_come_and_go() {
     });
     let waits = waits(&pool);
     assert_eq!(waits.count, CALLERS as u64 * TAKES);
-    assert!(took > 0 && took <= waits.count && (waits.sum_seconds - waited.as_secs_f64()).abs() < 1e-6);
+    assert!(took > 0 && took <= waits.count && waited.as_secs_f64() <= waits.sum_seconds + 1e-6);
     assert!(waits.buckets.is_sorted_by_key(|(_, count)| *count), "{waits:?}");
 }
 

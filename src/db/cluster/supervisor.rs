@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 
 /// How often it is looked whether the server is there.
 const WATCH: Duration = Duration::from_millis(100);
-/// The pause before a second start in a row, which doubles up to the longest.
+/// The pause after a start that failed, which doubles up to the longest.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// A server that ran for this long did start well.
@@ -47,7 +47,6 @@ impl Supervisor {
             order: order.clone(),
             is_owner: is_owner.clone(),
             since: Instant::now(),
-            pause: Duration::ZERO,
         };
         let thread = thread::Builder::new()
             .name("db-supervisor".to_owned())
@@ -92,8 +91,6 @@ struct Watch {
     is_owner: Arc<AtomicBool>,
     /// Since when the server runs.
     since: Instant,
-    /// How long to wait before it is started the next time.
-    pause: Duration,
 }
 
 impl Watch {
@@ -129,16 +126,14 @@ impl Watch {
     fn restart(&mut self) {
         let (process, log_file) = (self.server.process, self.home.log());
         log::error!("PostgreSQL (process {process}) has ended and is started again; see {}", log_file.display());
-        if self.since.elapsed() > STABLE {
-            self.pause = Duration::ZERO;
-        }
+        let mut pause = if self.since.elapsed() > STABLE { Duration::ZERO } else { PAUSE_MIN };
         let mut is_failure_told = false;
         loop {
-            self.wait(self.pause);
+            self.wait(pause);
             if !self.goes_on() {
                 return;
             }
-            self.pause = (self.pause * 2).clamp(PAUSE_MIN, PAUSE_MAX);
+            pause = (pause * 2).clamp(PAUSE_MIN, PAUSE_MAX);
             match self.try_restart() {
                 Ok(true) => {
                     log::info!("PostgreSQL runs again (process {})", self.server.process);
@@ -146,7 +141,7 @@ impl Watch {
                     return;
                 }
                 // Somebody is at work on it, which says nothing against the server.
-                Ok(false) => self.pause = PAUSE_MIN,
+                Ok(false) => pause = PAUSE_MIN,
                 Err(_) if !self.goes_on() => return,
                 Err(error) if is_failure_told => log::debug!("{error}"),
                 Err(error) => {
