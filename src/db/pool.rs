@@ -91,7 +91,8 @@ impl Pool {
                 let end = start + self.bounded(time);
                 let take = |time| self.pool.get_timeout(time).ok();
                 let wait = || self.shared.crowd.wait(end, || self.is_away(), take);
-                let is_full = self.pool.state().connections >= self.shared.options.max;
+                let state = self.pool.state();
+                let is_full = state.connections - state.idle_connections >= self.shared.options.max;
                 self.shared.counters.count_wait(is_full, wait).ok_or_else(|| self.why_in_vain(start.elapsed()))?
             }
         };
